@@ -1,0 +1,209 @@
+"""Records to batches, as one `tf.data` pipeline.
+
+The steps, and why in this order: the shards are read interleaved, examples left out by the
+balance are dropped, and the rest is shuffled while it is still compressed, so that nothing is
+decoded in vain and the shuffle buffer stays small; then each example is decoded and flipped, in
+parallel but in order; batches are cast to float32 last, because uint8 is cheaper to move.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from lrl_keras.data import augment as augmentations
+from lrl_keras.data import images, order, schema
+from lrl_keras.data.source import Source
+from lrl_keras.errors import InputError
+
+
+def load(
+    records,
+    split,
+    batch_size,
+    *,
+    image_size=None,
+    seed=0,
+    epoch=0,
+    shuffle=None,
+    balance=None,
+    augment=None,
+    drop_remainder=None,
+    verify=True,
+    shuffle_buffer=2048,
+):
+    """Batches for `model.fit` and its validation.
+
+    One iteration is one epoch. The first iteration is epoch `epoch`, every further one the next;
+    the attribute `epoch` of the dataset holds the number of the next iteration and may be set.
+    What an epoch holds (order, examples taken, flips) follows from the records, `seed` and its
+    number alone, so that a run resumed at epoch 7 sees what an uninterrupted one saw there.
+
+    Args:
+        records: folder that `lrl-keras prepare` wrote.
+        split: `"train"`, `"val"` or `"test"`.
+        batch_size: examples a batch, at least 1.
+        image_size: side of the images in pixels; default: the records' own.
+        seed: int that the order, the balance and the flips follow from.
+        epoch: number of the first iteration, from 0.
+        shuffle: another order each epoch; default: for `"train"` only.
+        balance: as many real as forged examples, by leaving out examples of the larger class,
+            each epoch others; default: for `"train"` only.
+        augment: `"flip"` (mirror every second example) or `"none"`; default: `"flip"` for
+            `"train"`, otherwise `"none"`.
+        drop_remainder: leave out the last batch where it is not full; default: for `"train"`
+            only.
+        verify: compare the shards with the checksums of the manifest first.
+        shuffle_buffer: examples that are shuffled among each other, beside the order of shards.
+
+    Returns:
+        `tf.data.Dataset` of known cardinality, of `(image, targets, sample_weights)`: image
+        float32 (B, S, S, 3), RGB, 0..255; targets `label` float32 (B, 1), 1 = forged, and
+        `similarity` and `mask`, both the mask, float32 (B, S, S, 1) of 0 and 1; weights float32
+        (B,), 0 for `similarity` and `mask` where the mask is not known.
+
+    Raises:
+        InputError: records missing or damaged, a split that is empty or cannot be balanced, less
+            than one full batch, or an argument out of range.
+    """
+    training = split == "train"
+    shuffle, balance, drop_remainder = (
+        training if option is None else option for option in (shuffle, balance, drop_remainder)
+    )
+    if augment is None:
+        augment = "flip" if training else "none"
+    if augment not in augmentations.AUGMENTATIONS:
+        choices = ", ".join(augmentations.AUGMENTATIONS)
+        raise InputError(f"augment must be one of {choices}. Received: {augment!r}")
+    _check_positive(batch_size=batch_size, image_size=image_size, shuffle_buffer=shuffle_buffer)
+    source = Source.open(records, split, verify)
+    if balance:
+        source.check_both_classes()
+    count = 2 * min(source.totals) if balance else sum(source.totals)
+    batches = count // batch_size if drop_remainder else -(-count // batch_size)
+    if batches == 0:
+        raise InputError(
+            f"{records}: {count} examples of split {split!r} ({'balanced' if balance else 'all'}) "
+            f"do not fill one batch of {batch_size}; choose a smaller batch"
+        )
+
+    def one_epoch(number):
+        key = tf.stack([tf.constant(seed, tf.int64), number])
+        taken = order.examples(source, key, shuffle, balance, shuffle_buffer)
+
+        def example(position, serialized):
+            features = _decode(serialized, source, image_size)
+            image, mask = features["image"], features["mask"]
+            if augment == "flip":
+                image, mask = augmentations.flip(image, mask, order.flip_seed(key, position))
+            return image, mask, features["label"], features["has_mask"]
+
+        taken = taken.enumerate().map(example, tf.data.AUTOTUNE, deterministic=True)
+        return taken.batch(batch_size, drop_remainder=drop_remainder)
+
+    dataset = _numbered_epochs(one_epoch, lambda: dataset)
+    dataset = dataset.map(_training_batch)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches)).prefetch(2)
+    dataset.epoch = epoch
+    return dataset
+
+
+def examples(records, split, *, batch_size, image_size=None, verify=True):
+    """Every example of a split once, in the order of the records, with all that is known of it.
+
+    Args:
+        records: folder that `lrl-keras prepare` wrote.
+        split: `"train"`, `"val"` or `"test"`.
+        batch_size: examples a batch, at least 1; the last batch may be smaller.
+        image_size: side of the images in pixels; default: the records' own.
+        verify: compare the shards with the checksums of the manifest first.
+
+    Returns:
+        `tf.data.Dataset` of known cardinality, of dicts: `image` float32 (B, S, S, 3), RGB,
+        0..255; `mask` float32 (B, S, S, 1) of 0 and 1; and (B,) each `label` int64 (1 = forged),
+        `has_mask` bool, `dataset`, `method`, `compression` and `video` string, `frame` int64;
+        `box` int64 (B, 4).
+
+    Raises:
+        InputError: records missing or damaged, an empty split, or an argument out of range.
+    """
+    _check_positive(batch_size=batch_size, image_size=image_size)
+    source = Source.open(records, split, verify)
+    dataset = order.in_file_order(source).map(
+        lambda serialized: _decode(serialized, source, image_size),
+        tf.data.AUTOTUNE,
+        deterministic=True,
+    )
+    dataset = dataset.batch(batch_size).map(_example_batch)
+    batches = -(-sum(source.totals) // batch_size)
+    return dataset.apply(tf.data.experimental.assert_cardinality(batches)).prefetch(2)
+
+
+def _numbered_epochs(one_epoch, holder):
+    # A Python number instead of a tf.Variable: inside the scope of a distribution strategy a
+    # variable would be mirrored, and a dataset cannot read that.
+    def next_number():
+        dataset = holder()
+        number, dataset.epoch = dataset.epoch, dataset.epoch + 1
+        return np.int64(number)
+
+    def number(_):
+        return tf.ensure_shape(tf.numpy_function(next_number, [], tf.int64), ())
+
+    return tf.data.Dataset.range(1).map(number).flat_map(one_epoch)
+
+
+def _decode(serialized, source, image_size):
+    features = schema.decode(serialized)
+    image = _decode_png(features, "image", 3, source)
+    mask = tf.cond(
+        tf.strings.length(features["mask"]) == 0,
+        lambda: tf.zeros((source.image_size, source.image_size, 1), tf.uint8),
+        lambda: _decode_png(features, "mask", 1, source),
+    )
+    size = image_size or source.image_size
+    features["image"] = images.resize(image, size)
+    features["mask"] = images.resize_mask(mask, size)
+    return features
+
+
+def _decode_png(features, name, channels, source):
+    # Compared with the header before anything is decoded, so that no picture can fill the memory.
+    size = images.png_size(features[name])
+    side = source.image_size
+    check = tf.debugging.Assert(
+        tf.reduce_all(size == side),
+        [
+            f"{source.folder}: split {source.split!r}, {name} of video",
+            features["video"],
+            "frame",
+            features["frame"],
+            f"is no PNG of {side} x {side} pixels but (0, 0 means: no PNG at all)",
+            size,
+            "run `lrl-keras prepare` again",
+        ],
+    )
+    with tf.control_dependencies([check]):
+        picture = images.decode_png(features[name], channels)
+    return tf.ensure_shape(picture, (side, side, channels))
+
+
+def _training_batch(image, mask, label, has_mask):
+    label = tf.cast(label, tf.float32)[:, None]
+    mask, known = tf.cast(mask, tf.float32), tf.cast(has_mask, tf.float32)
+    targets = {"label": label, "similarity": mask, "mask": mask}
+    weights = {"label": tf.ones_like(known), "similarity": known, "mask": known}
+    return tf.cast(image, tf.float32), targets, weights
+
+
+def _example_batch(features):
+    return {
+        **features,
+        "image": tf.cast(features["image"], tf.float32),
+        "mask": tf.cast(features["mask"], tf.float32),
+        "has_mask": features["has_mask"] > 0,
+    }
+
+
+def _check_positive(**numbers):
+    for name, number in numbers.items():
+        if number is not None and number < 1:
+            raise InputError(f"{name} must be at least 1. Received: {number}")

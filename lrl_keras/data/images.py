@@ -1,0 +1,167 @@
+"""The one decode and the one resize, for records, training, evaluation and prediction."""
+
+import os
+import stat
+import warnings
+
+import numpy as np
+import tensorflow as tf
+from PIL import ExifTags, Image
+
+from lrl_keras.errors import InputError
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
+MAX_PIXELS = 64_000_000
+MAX_BYTES = 1 << 30
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def read_image(path):
+    """Decode an image file to upright 8-bit RGB.
+
+    EXIF rotation is applied. Grayscale and palettes become RGB, CMYK is converted without a
+    colour profile, 16-bit samples keep their upper 8 bits. Transparent pixels are laid over
+    black: what a viewer does not show must not change a score. Of an animation or a
+    multi-page file the first picture is read.
+
+    Args:
+        path: file in one of `FORMATS`, told by its content and not by its name; at most
+            `MAX_PIXELS` pixels and `MAX_BYTES` bytes.
+
+    Returns:
+        uint8 array (H, W, 3).
+
+    Raises:
+        InputError: naming the path, where it is no such file, damaged, cut off or too large.
+    """
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: cannot be opened ({_reason(error)})") from None
+    # A pipe or device would block or never end.
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{path}: no regular file; give an image file")
+    if status.st_size == 0:
+        raise InputError(f"{path}: empty file; give an image file")
+    if status.st_size > MAX_BYTES:
+        raise InputError(
+            f"{path}: {status.st_size} bytes are too many, the limit is {MAX_BYTES}; "
+            "save it smaller"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with open(path, "rb") as file:
+                return _decode(file, path)
+    except InputError:
+        raise
+    except Exception as error:  # Pillow's readers raise nearly every type on damaged files.
+        raise InputError(f"{path}: cannot be read as an image ({_reason(error)})") from None
+
+
+def resize(image, size):
+    """Resize to a square, bilinear, averaging over the source pixels when it shrinks.
+
+    Agrees with Pillow's `Image.resize(..., BILINEAR)` to 1 level of 255. An image that has the
+    size already comes back unchanged; one that is not square is squeezed.
+
+    Args:
+        image: uint8 tensor or array (H, W, C).
+        size: side of the result in pixels.
+
+    Returns:
+        uint8 tensor (size, size, C), rounded to nearest.
+    """
+    image = tf.image.resize(tf.convert_to_tensor(image), (size, size), antialias=True)
+    return tf.cast(tf.clip_by_value(tf.round(tf.cast(image, tf.float32)), 0, 255), tf.uint8)
+
+
+def resize_mask(mask, size):
+    """Resize a mask so that a pixel is forged where at least half of its area is.
+
+    Args:
+        mask: uint8 tensor or array (H, W, 1) of 0 (real) and 255 (forged).
+        size: side of the result in pixels.
+
+    Returns:
+        uint8 tensor (size, size, 1) of 0 and 1.
+    """
+    area = tf.image.resize(tf.convert_to_tensor(mask), (size, size), "area")
+    return tf.cast(area >= 127.5, tf.uint8)
+
+
+def decode_png(contents, channels):
+    """Decode PNG bytes in the graph.
+
+    Args:
+        contents: scalar string tensor.
+        channels: 1 or 3.
+
+    Returns:
+        uint8 tensor (H, W, channels).
+    """
+    return tf.io.decode_png(contents, channels=channels)
+
+
+def png_size(contents):
+    """Height and width that the header of PNG bytes states, without decoding them.
+
+    Args:
+        contents: scalar string tensor.
+
+    Returns:
+        int32 tensor (2,); (0, 0) where the bytes are no PNG.
+    """
+    header = tf.strings.substr(contents, 0, 24)
+    starts = tf.strings.substr(contents, 0, 8) == _PNG_SIGNATURE
+    is_png = tf.logical_and(starts, tf.strings.length(header) == 24)
+    header = tf.io.decode_raw(tf.where(is_png, header, tf.constant(bytes(24))), tf.uint8)
+    sides = tf.reshape(tf.cast(header[16:24], tf.int32), (2, 4))  # width, height
+    return tf.reduce_sum(sides * [1 << 24, 1 << 16, 1 << 8, 1], axis=1)[::-1]
+
+
+def _decode(file, path):
+    image = Image.open(file, formats=FORMATS)
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise InputError(
+            f"{path}: {width} x {height} pixels are too many, the limit is {MAX_PIXELS}; "
+            "save it smaller"
+        )
+    image.load()
+    orientation = image.getexif().get(ExifTags.Base.Orientation)
+    return _to_rgb(_upright(image, orientation), path)
+
+
+def _upright(image, orientation):
+    # ImageOps.exif_transpose also writes the EXIF block again and fails where that is odd.
+    step = _UPRIGHT.get(orientation)
+    return image if step is None else image.transpose(step)
+
+
+def _to_rgb(image, path):
+    if image.mode in ("I", "F"):
+        raise InputError(f"{path}: 32-bit samples; save it with 8 or 16 bits a channel")
+    if image.mode.startswith("I;16"):
+        samples = np.asarray(image).astype(np.uint16)
+        return np.repeat((samples >> 8).astype(np.uint8)[..., None], 3, axis=2)
+    if image.has_transparency_data:
+        image = image.convert("RGBA")
+        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(black, image)
+    return np.array(image.convert("RGB"))
+
+
+def _reason(error):
+    text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(text.split()) or type(error).__name__

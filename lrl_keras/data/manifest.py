@@ -1,0 +1,122 @@
+"""`manifest.json`: what a folder of records holds, and whether it still does."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from lrl_keras.data.schema import SCHEMA_VERSION
+from lrl_keras.errors import InputError
+
+MANIFEST = "manifest.json"
+SPLITS = ("train", "val", "test")
+
+
+def write(folder, manifest):
+    """Write `manifest` to `folder` by rename, so that it is there whole or not at all.
+
+    Args:
+        folder: the records' folder.
+        manifest: dict that `read` accepts.
+    """
+    path = Path(folder) / MANIFEST
+    text = json.dumps({"schema_version": SCHEMA_VERSION, **manifest}, indent=1, sort_keys=True)
+    temporary = path.with_name(f".{MANIFEST}.{os.getpid()}")
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+
+
+def read(folder):
+    """The manifest of the records in `folder`, its form checked.
+
+    Args:
+        folder: the records' folder.
+
+    Returns:
+        dict with `schema_version`, `source`, `arguments`, `versions`, `counts`, `clips` and
+        `shards`; `shards[i]` has `name`, `split`, `examples`, `labels` (`{"0": n, "1": n}`) and
+        `sha256`; `arguments` has `image_size` and `margin`.
+
+    Raises:
+        InputError: no manifest, damaged, or of another schema version.
+    """
+    path = Path(folder) / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: not found; {folder} is no folder of finished records "
+            "(make one with `lrl-keras prepare`, or let an interrupted one finish)"
+        ) from None
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path}: cannot be read ({error}); run `lrl-keras prepare` again"
+        ) from None
+    _check(path, manifest)
+    return manifest
+
+
+def verify(folder, manifest, splits=SPLITS):
+    """Check that every shard of `splits` is there and has the manifest's SHA-256.
+
+    A TFRecord file cut at a record boundary reads as a shorter file without any error, so only
+    a checksum of the whole file shows it.
+
+    Raises:
+        InputError: naming the first shard that is missing or differs.
+    """
+    for shard in manifest["shards"]:
+        if shard["split"] not in splits:
+            continue
+        path = Path(folder) / shard["name"]
+        if not path.is_file():
+            raise InputError(
+                f"{path}: missing; run the same `lrl-keras prepare` again to restore it"
+            )
+        if sha256(path) != shard["sha256"]:
+            raise InputError(
+                f"{path}: damaged, its SHA-256 is not the manifest's; run the same "
+                "`lrl-keras prepare` again to restore it"
+            )
+
+
+def sha256(path):
+    """Hexadecimal SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _check(path, manifest):
+    def fail(what):
+        raise InputError(f"{path}: {what}; run `lrl-keras prepare` again")
+
+    if not isinstance(manifest, dict):
+        fail("expected a JSON object")
+    if manifest.get("schema_version") != SCHEMA_VERSION:
+        fail(
+            f"expected schema version {SCHEMA_VERSION}, received {manifest.get('schema_version')!r}"
+        )
+    for field, kind in {"source": str, "arguments": dict, "counts": dict, "clips": list,
+                        "shards": list, "versions": dict}.items():  # fmt: skip
+        if not isinstance(manifest.get(field), kind):
+            fail(f"field {field!r} is missing or no {kind.__name__}")
+    if not isinstance(manifest["arguments"].get("image_size"), int):
+        fail("field 'arguments.image_size' is missing or no int")
+    for shard in manifest["shards"]:
+        complete = isinstance(shard, dict) and (
+            isinstance(shard.get("name"), str)
+            and shard.get("split") in SPLITS
+            and isinstance(shard.get("examples"), int)
+            and isinstance(shard.get("labels"), dict)
+            and isinstance(shard.get("sha256"), str)
+        )
+        if not complete:
+            fail(f"incomplete entry in 'shards': {shard!r}")
+        if Path(shard["name"]).name != shard["name"]:
+            fail(f"shard name {shard['name']!r} leads out of the folder")

@@ -1,0 +1,106 @@
+"""The TFRecord features: one `Example` in Python, `encode` to bytes, `decode` in the graph."""
+
+import dataclasses
+import io
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+SCHEMA_VERSION = 1
+
+_FEATURES = {
+    "image": tf.io.FixedLenFeature([], tf.string),
+    "mask": tf.io.FixedLenFeature([], tf.string),
+    "has_mask": tf.io.FixedLenFeature([], tf.int64),
+    "label": tf.io.FixedLenFeature([], tf.int64),
+    "dataset": tf.io.FixedLenFeature([], tf.string),
+    "method": tf.io.FixedLenFeature([], tf.string),
+    "compression": tf.io.FixedLenFeature([], tf.string),
+    "video": tf.io.FixedLenFeature([], tf.string),
+    "frame": tf.io.FixedLenFeature([], tf.int64),
+    "box": tf.io.FixedLenFeature([4], tf.int64),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Example:
+    """One face crop with what is known of it.
+
+    Attributes:
+        image: uint8 array (S, S, 3), RGB.
+        mask: uint8 array (S, S) of 0 (real) and 1 (forged), or `None` for 'all real'. Ignored by
+            training where `has_mask` is false.
+        has_mask: whether the manipulated region is known; false for a fake without its source.
+        label: 0 real, 1 forged.
+        dataset, method, compression: e.g. `"faceforensics"`, `"Deepfakes"` (`"real"` for a real
+            face), `"c23"`.
+        video: the clip's name, unique within (dataset, method).
+        frame: index of the frame in the clip, from 0.
+        box: (x0, y0, x1, y1) of the crop in the frame, in pixels, x1 and y1 exclusive.
+    """
+
+    image: np.ndarray
+    mask: np.ndarray | None
+    has_mask: bool
+    label: int
+    dataset: str
+    method: str
+    compression: str
+    video: str
+    frame: int
+    box: tuple[int, int, int, int]
+
+
+def encode_png(array):
+    """PNG bytes of a uint8 array (H, W) or (H, W, 3)."""
+    buffer = io.BytesIO()
+    Image.fromarray(array).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def encode(example):
+    """Serialized `tf.train.Example`; equal examples give equal bytes.
+
+    Args:
+        example: an `Example`.
+
+    Returns:
+        bytes. `mask` is a PNG of 0 and 255, empty where `example.mask` is `None`.
+    """
+    mask = b"" if example.mask is None else encode_png(example.mask * np.uint8(255))
+    values = {
+        "image": encode_png(example.image),
+        "mask": mask,
+        "has_mask": int(example.has_mask),
+        "label": int(example.label),
+        "dataset": example.dataset,
+        "method": example.method,
+        "compression": example.compression,
+        "video": example.video,
+        "frame": int(example.frame),
+        "box": [int(side) for side in example.box],
+    }
+    features = tf.train.Features(feature={name: _feature(values[name]) for name in _FEATURES})
+    return tf.train.Example(features=features).SerializeToString(deterministic=True)
+
+
+def decode(serialized):
+    """Features of one serialized example, in the graph; `image` and `mask` stay PNG bytes.
+
+    Args:
+        serialized: scalar string tensor.
+
+    Returns:
+        dict of scalar tensors named as in `Example` (`box`: int64 (4,)).
+    """
+    return tf.io.parse_single_example(serialized, _FEATURES)
+
+
+def _feature(value):
+    if isinstance(value, str):
+        value = value.encode()
+    if isinstance(value, bytes):
+        return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
+    values = value if isinstance(value, list) else [value]
+    return tf.train.Feature(int64_list=tf.train.Int64List(value=values))

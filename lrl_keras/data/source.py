@@ -1,0 +1,84 @@
+"""One split of a folder of records: where its shards lie and how many examples they hold."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+
+from lrl_keras.data import manifest as manifests
+from lrl_keras.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """What the manifest says of one split.
+
+    Attributes:
+        folder: the records' folder.
+        split: `"train"`, `"val"` or `"test"`.
+        image_size: side of the stored images in pixels.
+        paths: the shards, in the order of the manifest.
+        counts: int64 (shards, 2): real and forged examples of each shard.
+    """
+
+    folder: Path
+    split: str
+    image_size: int
+    paths: list[str]
+    counts: np.ndarray
+
+    @classmethod
+    def open(cls, records, split, verify):
+        """Read the manifest of `records`; with `verify`, compare the shards' checksums.
+
+        Raises:
+            InputError: records missing or damaged, an unknown or empty split.
+        """
+        if split not in manifests.SPLITS:
+            raise InputError(
+                f"split must be one of {', '.join(manifests.SPLITS)}. Received: {split!r}"
+            )
+        manifest = manifests.read(records)
+        shards = [shard for shard in manifest["shards"] if shard["split"] == split]
+        counts = np.array([_labels(records, shard) for shard in shards], np.int64).reshape(-1, 2)
+        if counts.sum() == 0:
+            there = sorted({shard["split"] for shard in manifest["shards"] if shard["examples"]})
+            raise InputError(
+                f"{records}: split {split!r} holds no examples; there are: "
+                f"{', '.join(there) or 'none at all'}"
+            )
+        if verify:
+            manifests.verify(records, manifest, (split,))
+        return cls(
+            folder=Path(records),
+            split=split,
+            image_size=manifest["arguments"]["image_size"],
+            paths=[str(Path(records) / shard["name"]) for shard in shards],
+            counts=counts,
+        )
+
+    @property
+    def totals(self):
+        """Number of real and of forged examples."""
+        real, forged = self.counts.sum(axis=0)
+        return int(real), int(forged)
+
+    def check_both_classes(self):
+        """Raise `InputError` unless there are real and forged examples."""
+        for missing, name in enumerate(("real", "forged")):
+            if self.totals[missing] == 0:
+                raise InputError(
+                    f"{self.folder}: split {self.split!r} has {self.totals[1 - missing]} examples, "
+                    f"none of them {name}; a balanced split needs both: prepare {name} clips too"
+                )
+
+
+def _labels(records, shard):
+    counts = [shard["labels"].get(label, 0) for label in ("0", "1")]
+    if sum(counts) != shard["examples"]:
+        raise InputError(
+            f"{Path(records) / manifests.MANIFEST}: shard {shard['name']!r} has "
+            f"{shard['examples']} examples but labels {shard['labels']}; "
+            "run `lrl-keras prepare` again"
+        )
+    return counts

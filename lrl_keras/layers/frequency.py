@@ -1,0 +1,98 @@
+"""Frequency-aware cue (Eq. 1-3, Sec. 3.1)."""
+
+import keras
+import numpy as np
+from keras import ops
+
+# ITU-R BT.601 luma weights of R, G and B.
+LUMA = (0.299, 0.587, 0.114)
+
+
+def dct_matrix(n):
+    """Orthonormal DCT-II matrix D, so that `D @ x` is the DCT of a vector x and `D.T` inverts it.
+
+    Args:
+        n: length of the vector, at least 1.
+
+    Returns:
+        float32 array (n, n); row i is the cosine of frequency i.
+    """
+    if n < 1:
+        raise ValueError(f"`n` must be at least 1. Received: n={n}")
+    frequency = np.arange(n)[:, None]
+    position = np.arange(n)[None, :]
+    matrix = np.cos(np.pi * frequency * (2 * position + 1) / (2 * n)) * np.sqrt(2 / n)
+    matrix[0] = np.sqrt(1 / n)
+    return matrix.astype("float32")
+
+
+@keras.saving.register_keras_serializable("lrl_keras")
+class FrequencyFilter(keras.layers.Layer):
+    """High-pass image of a face: what remains above the low spatial frequencies.
+
+    The grayscale image is transformed by a 2-D DCT-II of the whole image (Eq. 1), the triangle
+    `i / H + j / W < alpha` in the corner of the low frequencies is set to 0 (Eq. 2), and the
+    result is transformed back (Eq. 3). Both transforms are linear, so the same comes out by
+    subtracting from the image the image of its triangle, which needs only the first
+    `alpha * H` by `alpha * W` coefficients.
+
+    Computed and returned in float32 under every dtype policy: float16 cannot hold the
+    differences that this filter is there to show.
+
+    Args:
+        alpha: size of the triangle that is removed, in [0, 2]; 0 keeps everything, 2 removes
+            everything. Defaults to `0.33`, the paper's.
+
+    Call arguments:
+        images: (B, H, W, 3) RGB in any range, or (B, H, W, 1) gray. H and W are static.
+
+    Returns:
+        float32 (B, H, W, 1) in the input's scale, with a mean of 0 for `alpha > 0`.
+
+    Reference: Eq. (1)-(3), Sec. 3.1.
+    """
+
+    def __init__(self, alpha=0.33, **kwargs):
+        super().__init__(autocast=False, **kwargs)
+        if not 0 <= alpha <= 2:
+            raise ValueError(f"`alpha` must be in [0, 2]. Received: alpha={alpha}")
+        self.alpha = float(alpha)
+
+    def build(self, input_shape):
+        _, height, width, channels = input_shape
+        if height is None or width is None or channels not in (1, 3):
+            raise ValueError(
+                "Expected images of shape (B, H, W, 3) or (B, H, W, 1) with H and W known. "
+                f"Received: input_shape={tuple(input_shape)}"
+            )
+        low = np.arange(height)[:, None] / height + np.arange(width)[None, :] / width < self.alpha
+        # Rows and columns beyond the triangle contribute nothing.
+        rows, columns = int(low.any(axis=1).sum()), int(low.any(axis=0).sum())
+        self._triangle = low[:rows, :columns].astype("float32")
+        self._dct_rows = dct_matrix(height)[:rows]
+        self._dct_columns = dct_matrix(width)[:columns]
+
+    def call(self, images):
+        images = ops.cast(images, "float32")
+        if images.shape[-1] == 3:
+            red, green, blue = (images[..., c] * LUMA[c] for c in range(3))
+            gray = red + green + blue
+        else:
+            gray = images[..., 0]
+        if not self._triangle.size:
+            return gray[..., None]
+        rows, columns = self._dct_rows, self._dct_columns
+        # (h, H) (B, H, W) (W, w) -> (B, h, w)
+        coefficients = ops.matmul(ops.matmul(rows, gray), columns.T)
+        coefficients = ops.multiply(coefficients, self._triangle)
+        low = ops.matmul(ops.matmul(rows.T, coefficients), columns)
+        return (gray - low)[..., None]
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], 1)
+
+    def compute_output_spec(self, images):
+        return keras.KerasTensor(self.compute_output_shape(images.shape), dtype="float32")
+
+    def get_config(self):
+        return {**super().get_config(), "alpha": self.alpha}

@@ -1,0 +1,74 @@
+"""Resizing of feature maps as two constant matrix products."""
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def _interpolation_matrix(source, target):
+    """(target, source) float32 weights of linear interpolation between pixel centres."""
+    centres = np.clip((np.arange(target) + 0.5) * source / target - 0.5, 0, source - 1)
+    below = np.floor(centres).astype(int)
+    above = np.minimum(below + 1, source - 1)
+    fraction = centres - below
+    matrix = np.zeros((target, source))
+    matrix[np.arange(target), below] += 1 - fraction
+    matrix[np.arange(target), above] += fraction
+    return matrix.astype("float32")
+
+
+@keras.saving.register_keras_serializable("lrl_keras")
+class BilinearResize(keras.layers.Layer):
+    """Bilinear resize between pixel centres, without antialiasing.
+
+    Equal to `keras.ops.image.resize(..., "bilinear", antialias=False)`, but made of two products
+    with constant matrices, which every export format and every backend computes alike and
+    differentiates deterministically.
+
+    Args:
+        height: rows of the result, at least 1.
+        width: columns of the result, at least 1.
+
+    Call arguments:
+        maps: (B, H, W, C) with H, W and C static.
+
+    Returns:
+        (B, height, width, C) in the layer's compute dtype.
+
+    Reference: 'resize' of the low and mid maps, Sec. 3.3.
+    """
+
+    def __init__(self, height, width, **kwargs):
+        super().__init__(**kwargs)
+        if height < 1 or width < 1:
+            raise ValueError(
+                "`height` and `width` must be at least 1. "
+                f"Received: height={height}, width={width}"
+            )
+        self.height = int(height)
+        self.width = int(width)
+
+    def build(self, input_shape):
+        if len(input_shape) != 4 or None in input_shape[1:]:
+            raise ValueError(
+                "Expected maps of shape (B, H, W, C) with H, W and C known. "
+                f"Received: input_shape={tuple(input_shape)}"
+            )
+        self._rows = _interpolation_matrix(input_shape[1], self.height)
+        self._columns = _interpolation_matrix(input_shape[2], self.width)
+
+    def call(self, maps):
+        _, height, width, channels = maps.shape
+        if (height, width) == (self.height, self.width):
+            return maps
+        rows = ops.cast(self._rows, self.compute_dtype)
+        columns = ops.cast(self._columns, self.compute_dtype)
+        maps = ops.reshape(maps, (-1, height, width * channels))
+        maps = ops.reshape(ops.matmul(rows, maps), (-1, self.height, width, channels))
+        return ops.matmul(columns, maps)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.height, self.width, input_shape[-1])
+
+    def get_config(self):
+        return {**super().get_config(), "height": self.height, "width": self.width}

@@ -1,0 +1,71 @@
+"""RGB-Frequency Attention Module (Eq. 4-6, Sec. 3.2 and 3.3)."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("lrl_keras")
+class RFAM(keras.layers.Layer):
+    """Fuses the maps of the RGB and the frequency stream by spatial attention.
+
+    With U_1 the map of the RGB stream and U_2 that of the frequency stream, C channels each:
+
+        V      = ReLU(BatchNorm(Conv_1x1([U_1, U_2])))      2C channels    Eq. (4)
+        A_1, A_2 = split(sigmoid(Conv_3x3(V)))              1 channel each Eq. (5)
+        U~     = A_1 * U_1 + A_2 * U_2                      C channels     Eq. (6)
+
+    The sigmoid is computed in float32 under every dtype policy.
+
+    Args:
+        attend_streams: whether to return the attended maps A_1 * U_1 and A_2 * U_2 too, to feed
+            the next stage of each stream. The paper leaves this open. Defaults to `True`.
+
+    Call arguments:
+        inputs: list of two maps [rgb, frequency], both (B, H, W, C).
+        training: whether BatchNormalization uses the batch's statistics.
+
+    Returns:
+        With `attend_streams`, a tuple (fused, attended rgb, attended frequency), else the fused
+        map alone; each (B, H, W, C).
+
+    Reference: Eq. (4)-(6), Sec. 3.2 and 3.3, Fig. 2.
+    """
+
+    def __init__(self, attend_streams=True, **kwargs):
+        super().__init__(**kwargs)
+        self.attend_streams = bool(attend_streams)
+
+    def build(self, input_shape):
+        if len(input_shape) != 2 or tuple(input_shape[0]) != tuple(input_shape[1]):
+            raise ValueError(
+                "Expected two maps [rgb, frequency] of the same shape. "
+                f"Received: input_shape={input_shape}"
+            )
+        channels = 2 * input_shape[0][-1]
+        joined = (*input_shape[0][:-1], channels)
+        policy = self.dtype_policy
+        self.fuse = keras.layers.Conv2D(channels, 1, use_bias=False, dtype=policy, name="fuse")
+        self.norm = keras.layers.BatchNormalization(dtype=policy, name="norm")
+        self.attend = keras.layers.Conv2D(2, 3, padding="same", dtype=policy, name="attend")
+        for layer in (self.fuse, self.norm, self.attend):
+            layer.build(joined)
+
+    def call(self, inputs, training=None):
+        rgb, frequency = inputs
+        features = ops.concatenate([rgb, frequency], axis=-1)
+        features = ops.relu(self.norm(self.fuse(features), training=training))  # Eq. (4)
+        attention = ops.sigmoid(ops.cast(self.attend(features), "float32"))  # Eq. (5)
+        attention = ops.cast(attention, self.compute_dtype)
+        attended_rgb = attention[..., :1] * rgb
+        attended_frequency = attention[..., 1:] * frequency
+        fused = attended_rgb + attended_frequency  # Eq. (6)
+        if self.attend_streams:
+            return fused, attended_rgb, attended_frequency
+        return fused
+
+    def compute_output_shape(self, input_shape):
+        shape = tuple(input_shape[0])
+        return (shape, shape, shape) if self.attend_streams else shape
+
+    def get_config(self):
+        return {**super().get_config(), "attend_streams": self.attend_streams}

@@ -1,0 +1,89 @@
+"""Similarity loss (Eq. 10) and segmentation loss (Eq. 12), Sec. 3.3 and 3.4.
+
+The classification loss (Eq. 11) is `keras.losses.BinaryCrossentropy`; `LRL.compile` adds them up
+(Eq. 13).
+"""
+
+import keras
+from keras import ops
+
+from lrl_keras.layers.similarity import similarity_target
+
+
+@keras.saving.register_keras_serializable("lrl_keras")
+class SimilarityLoss(keras.losses.Loss):
+    """Distance between the predicted similarity of patches and the one the mask asks for.
+
+    The target s is made from the mask inside (Eq. 9), so the mask is the only supervision.
+
+    Args:
+        patches: k, the patches along each side. Defaults to `5`.
+        norm: `False` takes the mean of `(s - s^)²` over the k² x k² entries, `True` the L2 norm
+            `|s - s^|_2` of Eq. (10) literally (with a gradient of 0 where they are equal).
+            Defaults to `False`, which weighs the same for every k.
+        reduction: how the batch is reduced, as in every Keras loss.
+
+    Call arguments:
+        y_true: mask (B, H, W, 1) in [0, 1], 1 = forged; H and W static.
+        y_pred: similarity (B, k², k²) in [0, 1].
+
+    Reference: Eq. (9)-(10), Sec. 3.3.
+    """
+
+    def __init__(
+        self, patches=5, norm=False, reduction="sum_over_batch_size", name="similarity_loss",
+        **kwargs,
+    ):  # fmt: skip
+        super().__init__(name=name, reduction=reduction, **kwargs)
+        self.patches = patches
+        self.norm = norm
+
+    def call(self, y_true, y_pred):
+        error = similarity_target(y_true, self.patches) - ops.cast(y_pred, "float32")
+        if not self.norm:
+            return ops.mean(ops.square(error), axis=(1, 2))
+        squares = ops.sum(ops.square(error), axis=(1, 2))
+        # The gradient of sqrt is infinite at 0, and the unselected side of `where` counts too.
+        positive = squares > 0
+        return ops.where(positive, ops.sqrt(ops.where(positive, squares, 1.0)), 0.0)
+
+    def get_config(self):
+        return {**super().get_config(), "patches": self.patches, "norm": self.norm}
+
+
+@keras.saving.register_keras_serializable("lrl_keras")
+class SegmentationLoss(keras.losses.Loss):
+    """Binary cross-entropy of every pixel of the predicted mask, one value per face.
+
+    Args:
+        pixel_reduction: `"mean"` or `"sum"` over the pixels of a face. Eq. (12) is the sum, which
+            at 299 x 299 pixels drowns the other two losses. Defaults to `"mean"`.
+        reduction: how the batch is reduced, as in every Keras loss.
+
+    Call arguments:
+        y_true: mask (B, H, W, 1) of 0 and 1, 1 = forged.
+        y_pred: predicted mask (B, H, W, 1) in [0, 1].
+
+    Reference: Eq. (12), Sec. 3.4.
+    """
+
+    def __init__(
+        self, pixel_reduction="mean", reduction="sum_over_batch_size", name="segmentation_loss",
+        **kwargs,
+    ):  # fmt: skip
+        super().__init__(name=name, reduction=reduction, **kwargs)
+        if pixel_reduction not in ("mean", "sum"):
+            raise ValueError(
+                "`pixel_reduction` must be 'mean' or 'sum'. "
+                f"Received: pixel_reduction={pixel_reduction!r}"
+            )
+        self.pixel_reduction = pixel_reduction
+
+    def call(self, y_true, y_pred):
+        y_true, y_pred = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
+        losses = keras.losses.binary_crossentropy(y_true, y_pred)  # (B, H, W)
+        reduce = ops.mean if self.pixel_reduction == "mean" else ops.sum
+        return reduce(losses, axis=(1, 2))
+
+    def get_config(self):
+        return {**super().get_config(), "pixel_reduction": self.pixel_reduction}

@@ -1,0 +1,59 @@
+"""Multiply-adds of a model, part by part."""
+
+import math
+
+import keras
+
+from lrl_keras.layers import RFAM, BilinearResize, FrequencyFilter, PatchSimilarity
+
+
+def multiply_adds(model):
+    """Multiply-adds of one forward pass of one image, for each part of the model.
+
+    Counted are convolutions, dense layers and matrix products; not counted are the operations
+    that are one per entry (normalisation, activation, padding, sums, products of attention).
+
+    Args:
+        model: a functional model with static shapes, e.g. an `LRL`.
+
+    Returns:
+        dict of int: one entry per layer of the model that multiplies, nested models as one entry
+        under their name, and `"total"`.
+    """
+    parts = {}
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            cost = multiply_adds(layer)["total"]
+        else:
+            cost = _layer_cost(layer)
+        if cost:
+            parts[layer.name] = cost
+    return {**parts, "total": sum(parts.values())}
+
+
+def _layer_cost(layer):
+    if isinstance(layer, FrequencyFilter):
+        _, height, width, _ = layer.input.shape
+        rows, columns = layer._triangle.shape
+        return 2 * (rows * height * width + rows * width * columns)
+    if isinstance(layer, BilinearResize):
+        _, height, width, channels = layer.input.shape
+        if (height, width) == (layer.height, layer.width):
+            return 0
+        return layer.height * width * channels * (height + layer.width)
+    if isinstance(layer, PatchSimilarity):
+        _, height, width, channels = layer.input.shape
+        k = layer.patches
+        return k**4 * math.ceil(height / k) * math.ceil(width / k) * channels
+    if isinstance(layer, RFAM):
+        _, height, width, channels = layer.input[0].shape
+        return height * width * (4 * channels**2 + 9 * 2 * channels * 2)
+    if isinstance(layer, keras.layers.Dense):
+        return math.prod(layer.kernel.shape)
+    if isinstance(layer, keras.layers.SeparableConv2D):
+        pixels = math.prod(layer.output.shape[1:3])
+        kernels = (layer.depthwise_kernel, layer.pointwise_kernel)
+        return pixels * sum(math.prod(kernel.shape) for kernel in kernels)
+    if isinstance(layer, (keras.layers.Conv2D, keras.layers.DepthwiseConv2D)):
+        return math.prod(layer.output.shape[1:3]) * math.prod(layer.kernel.shape)
+    return 0

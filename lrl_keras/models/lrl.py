@@ -1,0 +1,225 @@
+"""The network of Local Relation Learning (Fig. 1, Sec. 3)."""
+
+import keras
+
+from lrl_keras.layers import RFAM, BilinearResize, FrequencyFilter, PatchSimilarity
+from lrl_keras.losses import SegmentationLoss, SimilarityLoss
+from lrl_keras.metrics import EqualErrorRate
+from lrl_keras.models.backbones import LEVELS, streams
+from lrl_keras.models.decoder import decoder as build_decoder
+from lrl_keras.optimizers import AdamL2
+
+LOSS_WEIGHTS = {"label": 1.0, "similarity": 10.0, "mask": 1.0}
+
+
+@keras.saving.register_keras_serializable("lrl_keras")
+class LRL(keras.Model):
+    """Local Relation Learning for face forgery detection.
+
+    The RGB face and its high-pass image pass through two streams, are fused by attention at three
+    depths, and the similarity of the patches of the fused map decides; a decoder shows where the
+    face was manipulated.
+
+    Args:
+        backbone: `"efficientnet_b4"`, `"efficientnet_b0"`, `"xception"`, `"mobilenet_v3_small"`,
+            `"tiny"`, or a KerasCV or KerasHub backbone with the pyramid outputs P3, P4 and P5.
+            Defaults to `"efficientnet_b4"`.
+        image_size: side S of the input in pixels, at least 32. Defaults to `299`.
+        patches: k, patches along each side of the face. Defaults to `5`. A high map smaller than
+            k x k (S below 32 k) leaves patches without a pixel, which are similar to none.
+        alpha: low-frequency triangle that the high-pass image lacks (Eq. 2). Defaults to `0.33`.
+        weights: `None`, `"imagenet"`, or a weights file of the backbone without its top.
+        frequency: `False` leaves out the frequency stream. Defaults to `True`.
+        rfam: `False` concatenates the two streams instead of attending. Defaults to `None`:
+            attend where there are two streams.
+        similarity: `False` leaves out the MPSM: the label is decided from the mean of the high map
+            alone, and there is no output `"similarity"`. Defaults to `True`.
+        attend_streams: whether the attended maps feed the next stage. Defaults to `True`.
+        decoder: `"light"` or `"deepfakebench"`. Defaults to `"light"`.
+        crop_margin: side of the face crop over the longer side of the detected face, for
+            prediction. Defaults to `1.3`.
+        crop_size: side in pixels to which crops were resized in the training records, for
+            prediction. Defaults to `image_size`.
+
+    Call arguments:
+        images: float32 (B, S, S, 3), RGB, 0..255.
+        training: whether BatchNormalization and dropout are in training mode.
+
+    Returns:
+        dict of float32: `"label"` (B, 1), probability that the face is forged; `"similarity"`
+        (B, k², k²) in [0, 1]; `"mask"` (B, S, S, 1), probability that a pixel is forged.
+
+    The rows of Table 4, top to bottom: `frequency=False, similarity=False`;
+    `rfam=False, similarity=False`; `similarity=False`; `frequency=False`; all defaults.
+
+    Reference: Fig. 1, Sec. 3.1 to 3.4.
+    """
+
+    def __init__(
+        self,
+        backbone="efficientnet_b4",
+        image_size=299,
+        patches=5,
+        alpha=0.33,
+        weights=None,
+        frequency=True,
+        rfam=None,
+        similarity=True,
+        attend_streams=True,
+        decoder="light",
+        crop_margin=1.3,
+        crop_size=None,
+        **kwargs,
+    ):
+        if isinstance(backbone, dict):
+            backbone = keras.saving.deserialize_keras_object(backbone, safe_mode=True)
+        if rfam is None:
+            rfam = frequency
+        if rfam and not frequency:
+            raise ValueError(
+                "RFAM attends to two streams. Received: rfam=True with frequency=False"
+            )
+        if int(image_size) != image_size or image_size < 32:
+            raise ValueError(
+                "`image_size` must be an integer of at least 32. "
+                f"Received: image_size={image_size}"
+            )
+        image_size = int(image_size)
+
+        # Layers
+        stages = streams(backbone, image_size, weights, frequency)
+        high_pass = FrequencyFilter(alpha, name="frequency_filter") if frequency else None
+        attention = {
+            level: RFAM(attend_streams, name=f"rfam_{level}") for level in LEVELS if rfam
+        }
+
+        # Functional model
+        images = keras.Input((image_size, image_size, 3), dtype="float32", name="images")
+        rgb_scale, *rgb_stages = stages["rgb"]
+        rgb = rgb_scale(images)
+        if frequency:
+            frequency_scale, *frequency_stages = stages["frequency"]
+            high = frequency_scale(high_pass(images))
+        fused = {}
+        for index, level in enumerate(LEVELS):
+            rgb = rgb_stages[index](rgb)
+            if not frequency:
+                fused[level] = rgb
+                continue
+            high = frequency_stages[index](high)
+            if not rfam:
+                joined = keras.layers.Concatenate(name=f"concatenate_{level}")
+                fused[level] = joined([rgb, high]) if similarity or level == "high" else None
+            elif attend_streams:
+                fused[level], rgb, high = attention[level]([rgb, high])
+            else:
+                fused[level] = attention[level]([rgb, high])
+        outputs = {}
+        if similarity:
+            features = self._multi_scale(fused)
+            outputs["similarity"] = PatchSimilarity(patches, name="similarity")(features)
+            evidence = keras.layers.Flatten(name="flatten", dtype="float32")(outputs["similarity"])
+        else:
+            features = fused["high"]
+            evidence = keras.layers.GlobalAveragePooling2D(name="pool", dtype="float32")(features)
+        outputs["label"] = keras.layers.Dense(
+            1, activation="sigmoid", dtype="float32", name="label"
+        )(evidence)
+        outputs["mask"] = build_decoder(decoder, features.shape[1:], image_size)(features)
+        super().__init__(inputs=images, outputs=outputs, **kwargs)
+
+        # Config
+        self.backbone = backbone
+        self.image_size = image_size
+        self.patches = patches
+        self.alpha = alpha
+        self.frequency = frequency
+        self.rfam = rfam
+        self.similarity = similarity
+        self.attend_streams = attend_streams
+        self.decoder = decoder
+        self.crop_margin = crop_margin
+        self.crop_size = crop_size or image_size
+
+    @staticmethod
+    def _multi_scale(fused):
+        """U~: the low and mid maps resized to the high one, and concatenated (Sec. 3.3)."""
+        _, height, width, _ = fused["high"].shape
+        maps = [
+            BilinearResize(height, width, name=f"resize_{level}")(fused[level])
+            for level in ("low", "mid")
+        ]
+        return keras.layers.Concatenate(name="multi_scale")([*maps, fused["high"]])
+
+    def compile(self, optimizer=None, loss=None, loss_weights=None, metrics=None, **kwargs):
+        """Compile with the paper's settings where nothing else is said.
+
+        Args:
+            optimizer: defaults to `AdamL2()`.
+            loss: defaults to binary cross-entropy for `"label"` (Eq. 11), `SimilarityLoss`
+                (Eq. 10) and `SegmentationLoss` for `"mask"` (Eq. 12).
+            loss_weights: defaults to 1, 10 and 1 in that order (Eq. 13, Sec. 4.1).
+            metrics: defaults to accuracy, AUC and EER of `"label"`.
+            **kwargs: further arguments of `keras.Model.compile`.
+        """
+        names = [name for name in LOSS_WEIGHTS if name != "similarity" or self.similarity]
+        losses = {
+            "label": keras.losses.BinaryCrossentropy(),
+            "similarity": SimilarityLoss(self.patches),
+            "mask": SegmentationLoss(),
+        }
+        if loss is None:
+            loss = {name: losses[name] for name in names}
+            if loss_weights is None:
+                loss_weights = {name: LOSS_WEIGHTS[name] for name in names}
+        if metrics is None:
+            metrics = {
+                "label": [
+                    keras.metrics.BinaryAccuracy(name="accuracy"),
+                    keras.metrics.AUC(num_thresholds=1000, name="auc"),
+                    EqualErrorRate(name="eer"),
+                ]
+            }
+        super().compile(
+            optimizer=AdamL2() if optimizer is None else optimizer,
+            loss=loss, loss_weights=loss_weights, metrics=metrics, **kwargs,
+        )  # fmt: skip
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return super().compute_loss(
+            x, self._supervised(y), y_pred, self._supervised(sample_weight), training
+        )
+
+    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+        return super().compute_metrics(
+            x, self._supervised(y), y_pred, self._supervised(sample_weight)
+        )
+
+    def _supervised(self, targets):
+        """The targets of the outputs that this model has: ablated ones have no similarity."""
+        if not isinstance(targets, dict) or self.similarity:
+            return targets
+        return {name: target for name, target in targets.items() if name != "similarity"}
+
+    def get_config(self):
+        backbone = self.backbone
+        if not isinstance(backbone, str):
+            backbone = keras.saving.serialize_keras_object(backbone)
+        return {
+            "name": self.name,
+            "backbone": backbone,
+            "image_size": self.image_size,
+            "patches": self.patches,
+            "alpha": self.alpha,
+            "frequency": self.frequency,
+            "rfam": self.rfam,
+            "similarity": self.similarity,
+            "attend_streams": self.attend_streams,
+            "decoder": self.decoder,
+            "crop_margin": self.crop_margin,
+            "crop_size": self.crop_size,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        return cls(**config)

@@ -1,0 +1,59 @@
+"""Adam with L2 regularisation, as PyTorch and the paper use it."""
+
+import keras
+from keras import ops
+
+
+@keras.saving.register_keras_serializable("lrl_keras")
+class AdamL2(keras.optimizers.Adam):
+    """Adam that adds the weight decay to the gradient, step for step `torch.optim.Adam`.
+
+        g  = gradient + weight_decay * w
+        m  = beta_1 * m + (1 - beta_1) * g
+        v  = beta_2 * v + (1 - beta_2) * g²
+        w -= learning_rate / (1 - beta_1^t) * m / (sqrt(v) / sqrt(1 - beta_2^t) + epsilon)
+
+    `keras.optimizers.Adam(weight_decay=...)` is something else: it decays the weights apart from the
+    gradient (AdamW), and adds epsilon before the bias correction.
+
+    Args:
+        learning_rate: float, schedule or callable. Defaults to `2e-4`, the paper's.
+        weight_decay: the L2 factor. Defaults to `1e-5`, the paper's. Applies to every variable that
+            is not named by `exclude_from_weight_decay`.
+        beta_1: decay of the first moment. Defaults to `0.9`.
+        beta_2: decay of the second moment. Defaults to `0.999`.
+        epsilon: added to the denominator. Defaults to `1e-8`, PyTorch's.
+
+    Reference: Sec. 4.1, 'Implementation'; Kingma and Ba, 2015.
+    """
+
+    def __init__(
+        self, learning_rate=2e-4, weight_decay=1e-5, beta_1=0.9, beta_2=0.999, epsilon=1e-8,
+        name="adam_l2", **kwargs,
+    ):  # fmt: skip
+        if kwargs.get("amsgrad"):
+            raise ValueError("AdamL2 has no AMSGrad. Received: amsgrad=True")
+        super().__init__(
+            learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon,
+            weight_decay=weight_decay, name=name, **kwargs,
+        )  # fmt: skip
+
+    def update_step(self, gradient, variable, learning_rate):
+        dtype = variable.dtype
+        rate = ops.cast(learning_rate, dtype)
+        gradient = ops.cast(gradient, dtype)
+        step = ops.cast(self.iterations + 1, dtype)
+        correction_1 = 1 - ops.power(ops.cast(self.beta_1, dtype), step)
+        correction_2 = 1 - ops.power(ops.cast(self.beta_2, dtype), step)
+        if self.weight_decay and self._use_weight_decay(variable):
+            gradient = gradient + variable * ops.cast(self.weight_decay, dtype)
+
+        index = self._get_variable_index(variable)
+        m, v = self._momentums[index], self._velocities[index]
+        self.assign_add(m, (gradient - m) * (1 - self.beta_1))
+        self.assign_add(v, (ops.square(gradient) - v) * (1 - self.beta_2))
+        denominator = ops.sqrt(v) / ops.sqrt(correction_2) + self.epsilon
+        self.assign_sub(variable, rate / correction_1 * m / denominator)
+
+    def _apply_weight_decay(self, variables):
+        """Nothing: the decay is part of the gradient already."""

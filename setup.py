@@ -1,0 +1,36 @@
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+test = ["jax", "keras-hub; python_version >= '3.11'", "pytest", "ruff"]
+
+setup(
+    name="lrl-keras",
+    version="0.1.0",
+    description="Local Relation Learning for Face Forgery Detection (AAAI 2021) in Keras 3",
+    long_description=Path(__file__).with_name("README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    license_files=["LICENSE"],
+    python_requires=">=3.10,<3.14",
+    packages=find_packages(include=["lrl_keras*", "tfrecords*", "experiments*"]),
+    install_requires=[
+        "tensorflow>=2.16,<2.22",
+        "keras>=3.12",
+        "numpy",
+        "h5py",
+        "pillow>=11",
+        "av>=13",
+        "mtcnn>=1.0.0,<2",
+        "scikit-image>=0.24",
+        "scikit-learn",
+        "matplotlib",
+        "tensorboard",
+        "tqdm",
+    ],
+    extras_require={
+        "gpu": ["tensorflow[and-cuda]>=2.16,<2.22"],
+        "test": test,
+    },
+    entry_points={"console_scripts": ["lrl-keras=lrl_keras.cli:main"]},
+)
