@@ -1,7 +1,34 @@
 """Local Relation Learning for Face Forgery Detection (AAAI 2021) in Keras 3."""
 
+import importlib
+
 __version__ = "0.1.0"
 
-from lrl_keras.models.lrl import LRL
+__all__ = ["LRL", "load"]
 
-__all__ = ["LRL"]
+_HOMES = {"LRL": "lrl_keras.models", "load": "lrl_keras.runs"}
+_MODULES = (
+    "data",
+    "evaluation",
+    "layers",
+    "losses",
+    "metrics",
+    "models",
+    "optimizers",
+    "prediction",
+    "training",
+)
+
+
+def __getattr__(name):
+    # Nothing is imported before it is used: the command line answers `--help` at once and can
+    # quieten TensorFlow first, and the layers come without TensorFlow on the other backends.
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    if name in _MODULES:
+        return importlib.import_module(f"lrl_keras.{name}")
+    raise AttributeError(f"module 'lrl_keras' has no attribute {name!r}")
+
+
+def __dir__():
+    return [*globals(), *_HOMES, *_MODULES]

@@ -31,9 +31,13 @@ class SimilarityLoss(keras.losses.Loss):
     """
 
     def __init__(
-        self, patches=5, norm=False, reduction="sum_over_batch_size", name="similarity_loss",
+        self,
+        patches=5,
+        norm=False,
+        reduction="sum_over_batch_size",
+        name="similarity_loss",
         **kwargs,
-    ):  # fmt: skip
+    ):
         super().__init__(name=name, reduction=reduction, **kwargs)
         self.patches = patches
         self.norm = norm
@@ -68,9 +72,12 @@ class SegmentationLoss(keras.losses.Loss):
     """
 
     def __init__(
-        self, pixel_reduction="mean", reduction="sum_over_batch_size", name="segmentation_loss",
+        self,
+        pixel_reduction="mean",
+        reduction="sum_over_batch_size",
+        name="segmentation_loss",
         **kwargs,
-    ):  # fmt: skip
+    ):
         super().__init__(name=name, reduction=reduction, **kwargs)
         if pixel_reduction not in ("mean", "sum"):
             raise ValueError(

@@ -13,8 +13,8 @@ class AdamL2(keras.optimizers.Adam):
         v  = beta_2 * v + (1 - beta_2) * g²
         w -= learning_rate / (1 - beta_1^t) * m / (sqrt(v) / sqrt(1 - beta_2^t) + epsilon)
 
-    `keras.optimizers.Adam(weight_decay=...)` is something else: it decays the weights apart from the
-    gradient (AdamW), and adds epsilon before the bias correction.
+    `keras.optimizers.Adam(weight_decay=...)` is something else: it decays the weights apart from
+    the gradient (AdamW), and adds epsilon before the bias correction.
 
     Args:
         learning_rate: float, schedule or callable. Defaults to `2e-4`, the paper's.
@@ -28,15 +28,26 @@ class AdamL2(keras.optimizers.Adam):
     """
 
     def __init__(
-        self, learning_rate=2e-4, weight_decay=1e-5, beta_1=0.9, beta_2=0.999, epsilon=1e-8,
-        name="adam_l2", **kwargs,
-    ):  # fmt: skip
+        self,
+        learning_rate=2e-4,
+        weight_decay=1e-5,
+        beta_1=0.9,
+        beta_2=0.999,
+        epsilon=1e-8,
+        name="adam_l2",
+        **kwargs,
+    ):
         if kwargs.get("amsgrad"):
             raise ValueError("AdamL2 has no AMSGrad. Received: amsgrad=True")
         super().__init__(
-            learning_rate=learning_rate, beta_1=beta_1, beta_2=beta_2, epsilon=epsilon,
-            weight_decay=weight_decay, name=name, **kwargs,
-        )  # fmt: skip
+            learning_rate=learning_rate,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            weight_decay=weight_decay,
+            name=name,
+            **kwargs,
+        )
 
     def update_step(self, gradient, variable, learning_rate):
         dtype = variable.dtype

@@ -3,9 +3,32 @@ from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import keras
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+POLICIES = ("float32", "mixed_float16", "mixed_bfloat16")
+
+
+def pytest_configure(config):
+    config.addinivalue_line(
+        "markers", "tensorflow: needs the TensorFlow backend, skipped under any other"
+    )
+
+
+def pytest_runtest_setup(item):
+    backend = keras.backend.backend()
+    if item.get_closest_marker("tensorflow") and backend != "tensorflow":
+        pytest.skip(f"needs the TensorFlow backend, this is {backend}")
+
+
+@pytest.fixture(params=POLICIES)
+def policy(request):
+    """Name of the global dtype policy of this test; every test runs under all of them."""
+    before = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_global_policy(request.param)
+    yield request.param
+    keras.mixed_precision.set_global_policy(before)
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +38,12 @@ def shared_data():
     if not folder.is_dir():
         pytest.skip(f"no real videos in {folder}; set LRL_SHARED_DATA to their folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def photograph_records(tmp_path_factory):
+    """Records of four photographs: per photograph 12 real examples and 30 forged ones."""
+    import photographs
+
+    folder = tmp_path_factory.mktemp("data") / "records"
+    return photographs.write_records(folder, photographs.shards_of_photographs())

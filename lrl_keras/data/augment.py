@@ -18,8 +18,8 @@ def flip(image, mask, seed):
     Returns:
         image and mask, of the shapes given.
     """
-    mirrored = tf.random.stateless_uniform((), seed) < 0.5
-    return (
-        tf.where(mirrored, image[:, ::-1], image),
-        tf.where(mirrored, mask[:, ::-1], mask),
+    return tf.cond(
+        tf.random.stateless_uniform((), seed) < 0.5,
+        lambda: (tf.reverse(image, [1]), tf.reverse(mask, [1])),
+        lambda: (image, mask),
     )

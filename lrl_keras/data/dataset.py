@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from lrl_keras.data import augment as augmentations
 from lrl_keras.data import images, order, schema
+from lrl_keras.data import manifest as manifests
 from lrl_keras.data.source import Source
 from lrl_keras.errors import InputError
 
@@ -135,6 +136,33 @@ def examples(records, split, *, batch_size, image_size=None, verify=True):
     dataset = dataset.batch(batch_size).map(_example_batch)
     batches = -(-sum(source.totals) // batch_size)
     return dataset.apply(tf.data.experimental.assert_cardinality(batches)).prefetch(2)
+
+
+def boxes(records):
+    """Where the crops of all examples were cut, without decoding a picture.
+
+    Args:
+        records: folder that `lrl-keras prepare` wrote.
+
+    Returns:
+        dict of (dataset, method, video) to dict of frame index to list of crop boxes
+        (x0, y0, x1, y1) in pixels of that frame.
+
+    Raises:
+        InputError: records missing, damaged or empty.
+    """
+    manifest = manifests.read(records)
+    found = {}
+    for split in sorted({shard["split"] for shard in manifest["shards"] if shard["examples"]}):
+        source = Source.open(records, split, verify=True)
+        for features in order.in_file_order(source).map(schema.decode).as_numpy_iterator():
+            names = (features[name].decode() for name in ("dataset", "method", "video"))
+            box = tuple(int(side) for side in features["box"])
+            frames = found.setdefault(tuple(names), {})
+            frames.setdefault(int(features["frame"]), []).append(box)
+    if not found:
+        raise InputError(f"{records}: no examples in it; run `lrl-keras prepare` first")
+    return found
 
 
 def _numbered_epochs(one_epoch, holder):

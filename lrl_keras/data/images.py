@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import tensorflow as tf
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, UnidentifiedImageError
 
 from lrl_keras.errors import InputError
 
@@ -15,6 +15,7 @@ MAX_PIXELS = 64_000_000
 MAX_BYTES = 1 << 30
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_SIGNATURES = (_PNG_SIGNATURE, b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -24,6 +25,19 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+
+
+def is_image(path):
+    """Whether the first bytes of `path` are those of an image format that is read here."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return False
+        with open(path, "rb") as file:
+            head = file.read(12)
+    except (OSError, ValueError):
+        return False
+    webp = head[:4] == b"RIFF" and head[8:] == b"WEBP"
+    return webp or head.startswith(_SIGNATURES)
 
 
 def read_image(path):
@@ -44,29 +58,47 @@ def read_image(path):
     Raises:
         InputError: naming the path, where it is no such file, damaged, cut off or too large.
     """
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be opened ({_reason(error)})") from None
-    # A pipe or device would block or never end.
-    if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{path}: no regular file; give an image file")
-    if status.st_size == 0:
-        raise InputError(f"{path}: empty file; give an image file")
-    if status.st_size > MAX_BYTES:
-        raise InputError(
-            f"{path}: {status.st_size} bytes are too many, the limit is {MAX_BYTES}; "
-            "save it smaller"
-        )
+    check_file(path)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with open(path, "rb") as file:
-                return _decode(file, path)
-    except InputError:
-        raise
+                return _decode(file)
+    except InputError as error:
+        raise InputError(f"{shown(path)}: {error}") from None
+    except UnidentifiedImageError:
+        raise InputError(
+            f"{shown(path)}: no image that can be read; give one of {', '.join(FORMATS)}"
+        ) from None
     except Exception as error:  # Pillow's readers raise nearly every type on damaged files.
-        raise InputError(f"{path}: cannot be read as an image ({_reason(error)})") from None
+        raise InputError(
+            f"{shown(path)}: damaged or cut off ({_reason(error)}); save the image again"
+        ) from None
+
+
+def check_file(path):
+    """Raise `InputError` unless `path` is a file that can be opened, not empty and not huge."""
+    try:
+        status = os.stat(path)
+        # A pipe or device would block or never end.
+        if stat.S_ISREG(status.st_mode):
+            os.close(os.open(path, os.O_RDONLY))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{shown(path)}: cannot be opened ({_reason(error)}); check the path"
+        ) from None
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{shown(path)}: no regular file; give an image file")
+    if status.st_size == 0:
+        raise InputError(f"{shown(path)}: empty file; give an image file")
+    if status.st_size > MAX_BYTES:
+        raise InputError(f"{shown(path)}: more than {MAX_BYTES} bytes; save the image smaller")
+
+
+def shown(path):
+    """The path as it can stand in one line of text."""
+    text = str(path)
+    return text if text.isprintable() else ascii(text)
 
 
 def resize(image, size):
@@ -82,8 +114,11 @@ def resize(image, size):
     Returns:
         uint8 tensor (size, size, C), rounded to nearest.
     """
-    image = tf.image.resize(tf.convert_to_tensor(image), (size, size), antialias=True)
-    return tf.cast(tf.clip_by_value(tf.round(tf.cast(image, tf.float32)), 0, 255), tf.uint8)
+    image = tf.convert_to_tensor(image)
+    if image.shape[:2] == (size, size):
+        return image
+    resized = tf.image.resize(image, (size, size), antialias=True)
+    return tf.cast(tf.clip_by_value(tf.round(resized), 0, 255), tf.uint8)
 
 
 def resize_mask(mask, size):
@@ -96,8 +131,10 @@ def resize_mask(mask, size):
     Returns:
         uint8 tensor (size, size, 1) of 0 and 1.
     """
-    area = tf.image.resize(tf.convert_to_tensor(mask), (size, size), "area")
-    return tf.cast(area >= 127.5, tf.uint8)
+    mask = tf.convert_to_tensor(mask)
+    if mask.shape[:2] == (size, size):
+        return mask // 128
+    return tf.cast(tf.image.resize(mask, (size, size), "area") >= 127.5, tf.uint8)
 
 
 def decode_png(contents, channels):
@@ -130,17 +167,16 @@ def png_size(contents):
     return tf.reduce_sum(sides * [1 << 24, 1 << 16, 1 << 8, 1], axis=1)[::-1]
 
 
-def _decode(file, path):
+def _decode(file):
     image = Image.open(file, formats=FORMATS)
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise InputError(
-            f"{path}: {width} x {height} pixels are too many, the limit is {MAX_PIXELS}; "
-            "save it smaller"
+            f"{width} x {height} pixels are more than {MAX_PIXELS}; save the image smaller"
         )
     image.load()
     orientation = image.getexif().get(ExifTags.Base.Orientation)
-    return _to_rgb(_upright(image, orientation), path)
+    return _to_rgb(_upright(image, orientation))
 
 
 def _upright(image, orientation):
@@ -149,16 +185,15 @@ def _upright(image, orientation):
     return image if step is None else image.transpose(step)
 
 
-def _to_rgb(image, path):
+def _to_rgb(image):
     if image.mode in ("I", "F"):
-        raise InputError(f"{path}: 32-bit samples; save it with 8 or 16 bits a channel")
+        raise InputError("32-bit samples; save the image with 8 or 16 bits a channel")
     if image.mode.startswith("I;16"):
-        samples = np.asarray(image).astype(np.uint16)
-        return np.repeat((samples >> 8).astype(np.uint8)[..., None], 3, axis=2)
+        gray = (np.asarray(image).astype(np.uint16) >> 8).astype(np.uint8)
+        return np.repeat(gray[..., None], 3, axis=2)
     if image.has_transparency_data:
-        image = image.convert("RGBA")
-        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-        image = Image.alpha_composite(black, image)
+        over_black = image.convert("RGBA").convert("RGBa")
+        return np.asarray(over_black)[..., :3].copy()
     return np.array(image.convert("RGB"))
 
 

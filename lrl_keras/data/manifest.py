@@ -102,8 +102,14 @@ def _check(path, manifest):
         fail(
             f"expected schema version {SCHEMA_VERSION}, received {manifest.get('schema_version')!r}"
         )
-    for field, kind in {"source": str, "arguments": dict, "counts": dict, "clips": list,
-                        "shards": list, "versions": dict}.items():  # fmt: skip
+    for field, kind in {
+        "source": str,
+        "arguments": dict,
+        "counts": dict,
+        "clips": list,
+        "shards": list,
+        "versions": dict,
+    }.items():
         if not isinstance(manifest.get(field), kind):
             fail(f"field {field!r} is missing or no {kind.__name__}")
     if not isinstance(manifest["arguments"].get("image_size"), int):

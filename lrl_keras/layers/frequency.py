@@ -65,6 +65,7 @@ class FrequencyFilter(keras.layers.Layer):
                 "Expected images of shape (B, H, W, 3) or (B, H, W, 1) with H and W known. "
                 f"Received: input_shape={tuple(input_shape)}"
             )
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={1: height, 2: width, 3: channels})
         low = np.arange(height)[:, None] / height + np.arange(width)[None, :] / width < self.alpha
         # Rows and columns beyond the triangle contribute nothing.
         rows, columns = int(low.any(axis=1).sum()), int(low.any(axis=0).sum())

@@ -54,8 +54,10 @@ class BilinearResize(keras.layers.Layer):
                 "Expected maps of shape (B, H, W, C) with H, W and C known. "
                 f"Received: input_shape={tuple(input_shape)}"
             )
-        self._rows = _interpolation_matrix(input_shape[1], self.height)
-        self._columns = _interpolation_matrix(input_shape[2], self.width)
+        _, height, width, _ = input_shape
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={1: height, 2: width})
+        self._rows = _interpolation_matrix(height, self.height)
+        self._columns = _interpolation_matrix(width, self.width)
 
     def call(self, maps):
         _, height, width, channels = maps.shape

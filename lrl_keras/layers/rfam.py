@@ -36,13 +36,15 @@ class RFAM(keras.layers.Layer):
         self.attend_streams = bool(attend_streams)
 
     def build(self, input_shape):
-        if len(input_shape) != 2 or tuple(input_shape[0]) != tuple(input_shape[1]):
+        rgb, *others = input_shape if isinstance(input_shape[0], (list, tuple)) else [input_shape]
+        same = len(others) == 1 and tuple(others[0]) == tuple(rgb)
+        if not same or len(rgb) != 4 or rgb[-1] is None:
             raise ValueError(
-                "Expected two maps [rgb, frequency] of the same shape. "
+                "Expected two maps [rgb, frequency] of the same shape (B, H, W, C) with C known. "
                 f"Received: input_shape={input_shape}"
             )
-        channels = 2 * input_shape[0][-1]
-        joined = (*input_shape[0][:-1], channels)
+        channels = 2 * rgb[-1]
+        joined = (*rgb[:-1], channels)
         policy = self.dtype_policy
         self.fuse = keras.layers.Conv2D(channels, 1, use_bias=False, dtype=policy, name="fuse")
         self.norm = keras.layers.BatchNormalization(dtype=policy, name="norm")

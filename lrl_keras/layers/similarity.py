@@ -101,8 +101,8 @@ class PatchSimilarity(keras.layers.Layer):
         vectors = _partition(ops.cast(maps, "float32"), self.patches)
         _, count, pixels, channels = vectors.shape
         vectors = ops.reshape(vectors, (-1, count, pixels * channels))
-        # Divided by its largest entry first, a vector has a sum of squares of at least 1 that float32
-        # can hold; a vector of zeros stays zero, with a gradient of zero.
+        # Divided by its largest entry first, a vector has a sum of squares of at least 1 that
+        # float32 can hold; a vector of zeros stays zero, with a gradient of zero.
         largest = ops.stop_gradient(ops.max(ops.abs(vectors), axis=-1, keepdims=True))
         signal = largest > 1e-6
         vectors = ops.where(signal, vectors / ops.where(signal, largest, 1.0), 0.0)

@@ -115,8 +115,10 @@ def streams(backbone, image_size, weights, frequency):
         models = {"rgb": _build(backbone, row, image_size, weights)}
         if frequency:
             models["frequency"] = row.build((image_size, image_size, 1), None)
-        tensors = {name: [_tensor(model, tap) for tap in (row.entry, *row.taps)]
-                   for name, model in models.items()}  # fmt: skip
+        tensors = {
+            name: [_tensor(model, tap) for tap in (row.entry, *row.taps)]
+            for name, model in models.items()
+        }
         scale, offset = row.scale, row.offset
     else:
         if weights is not None:
@@ -220,5 +222,8 @@ def _transfer(rgb_stages, frequency_stages):
         for source, target in pairs:
             value = keras.ops.convert_to_numpy(source)
             if value.shape != tuple(target.shape):
-                value = value.sum(axis=-2, keepdims=True)
+                # (..., 3 n, filters) -> (..., n, filters), colours varying fastest; n > 1 where
+                # the stem folds pixels into channels first.
+                *window, filters = target.shape
+                value = value.reshape(*window, 3, filters).sum(axis=-2)
             target.assign(value)

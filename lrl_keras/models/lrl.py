@@ -71,6 +71,11 @@ class LRL(keras.Model):
         crop_size=None,
         **kwargs,
     ):
+        # The object itself is no attribute: its weights would be tracked beside those of its copies.
+        if isinstance(backbone, (str, dict)):
+            backbone_config = backbone
+        else:
+            backbone_config = keras.saving.serialize_keras_object(backbone)
         if isinstance(backbone, dict):
             backbone = keras.saving.deserialize_keras_object(backbone, safe_mode=True)
         if rfam is None:
@@ -81,17 +86,14 @@ class LRL(keras.Model):
             )
         if int(image_size) != image_size or image_size < 32:
             raise ValueError(
-                "`image_size` must be an integer of at least 32. "
-                f"Received: image_size={image_size}"
+                f"`image_size` must be an integer of at least 32. Received: image_size={image_size}"
             )
         image_size = int(image_size)
 
         # Layers
         stages = streams(backbone, image_size, weights, frequency)
         high_pass = FrequencyFilter(alpha, name="frequency_filter") if frequency else None
-        attention = {
-            level: RFAM(attend_streams, name=f"rfam_{level}") for level in LEVELS if rfam
-        }
+        attention = {level: RFAM(attend_streams, name=f"rfam_{level}") for level in LEVELS if rfam}
 
         # Functional model
         images = keras.Input((image_size, image_size, 3), dtype="float32", name="images")
@@ -129,17 +131,17 @@ class LRL(keras.Model):
         super().__init__(inputs=images, outputs=outputs, **kwargs)
 
         # Config
-        self.backbone = backbone
+        self.backbone = backbone_config
         self.image_size = image_size
-        self.patches = patches
-        self.alpha = alpha
+        self.patches = int(patches)
+        self.alpha = float(alpha)
         self.frequency = frequency
         self.rfam = rfam
         self.similarity = similarity
         self.attend_streams = attend_streams
         self.decoder = decoder
-        self.crop_margin = crop_margin
-        self.crop_size = crop_size or image_size
+        self.crop_margin = float(crop_margin)
+        self.crop_size = int(crop_size or image_size)
 
     @staticmethod
     def _multi_scale(fused):
@@ -182,8 +184,11 @@ class LRL(keras.Model):
             }
         super().compile(
             optimizer=AdamL2() if optimizer is None else optimizer,
-            loss=loss, loss_weights=loss_weights, metrics=metrics, **kwargs,
-        )  # fmt: skip
+            loss=loss,
+            loss_weights=loss_weights,
+            metrics=metrics,
+            **kwargs,
+        )
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         return super().compute_loss(
@@ -202,12 +207,9 @@ class LRL(keras.Model):
         return {name: target for name, target in targets.items() if name != "similarity"}
 
     def get_config(self):
-        backbone = self.backbone
-        if not isinstance(backbone, str):
-            backbone = keras.saving.serialize_keras_object(backbone)
         return {
             "name": self.name,
-            "backbone": backbone,
+            "backbone": self.backbone,
             "image_size": self.image_size,
             "patches": self.patches,
             "alpha": self.alpha,

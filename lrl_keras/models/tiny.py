@@ -30,8 +30,6 @@ def tiny(input_shape, weights=None):
 
 
 def _convolution(x, width, strides, name, output=None):
-    x = keras.layers.Conv2D(
-        width, 3, strides=strides, padding="same", use_bias=False, name=name
-    )(x)  # fmt: skip
+    x = keras.layers.Conv2D(width, 3, strides=strides, padding="same", use_bias=False, name=name)(x)
     x = keras.layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
     return keras.layers.ReLU(name=output or f"{name}_relu")(x)

@@ -1,5 +1,6 @@
+"""Real photographs from scikit-image as records, with squares of themselves pasted in."""
+
 import numpy as np
-import pytest
 import tensorflow as tf
 from skimage import data
 
@@ -7,6 +8,7 @@ from lrl_keras.data import manifest
 from lrl_keras.data.schema import Example, encode
 
 SIZE = 48
+METHODS = ("real", "Deepfakes", "FaceSwap", "Face2Face")
 PHOTOGRAPHS = {
     "train": (data.astronaut, data.coffee),
     "val": (data.chelsea,),
@@ -26,12 +28,13 @@ def crops(photograph, count):
 def clip(photograph, video, method, frames, paired=True):
     """Examples of one video; those of a forgery have a square from elsewhere pasted in."""
     forged = method != "real"
+    start = 40 * METHODS.index(method)
     for frame, (image, box) in enumerate(crops(photograph, frames)):
         mask = None
         if forged:
             y, x = 4 + frame % 8, 20 - frame % 8
             image = image.copy()
-            image[y : y + 20, x : x + 20] = photograph[100:120, 100:120][::-1]
+            image[y : y + 20, x : x + 20] = photograph[start : start + 20, :20]
             if paired:
                 mask = np.zeros((SIZE, SIZE), np.uint8)
                 mask[y : y + 20, x : x + 20] = 1
@@ -72,6 +75,7 @@ def write_records(folder, shards, image_size=SIZE):
 
 
 def shards_of_photographs():
+    """Four photographs, each 12 real examples and 30 forged ones of three methods."""
     shards = []
     for split, loaders in PHOTOGRAPHS.items():
         for loader in loaders:
@@ -83,10 +87,3 @@ def shards_of_photographs():
                 (split, list(clip(photograph, f"{name}_y", "Face2Face", 11, paired=False))),
             ]
     return shards
-
-
-@pytest.fixture(scope="session")
-def photograph_records(tmp_path_factory):
-    """Records of four photographs: per photograph 12 real examples and 30 forged ones."""
-    folder = tmp_path_factory.mktemp("data") / "records"
-    return write_records(folder, shards_of_photographs())

@@ -1,0 +1,159 @@
+"""Files of weights that are there whole or not at all, and that show their own damage.
+
+A file is written under a temporary name, sealed with the SHA-256 of its bytes, synced and renamed.
+The seal is a footer behind the HDF5 data, which HDF5 readers ignore, so that file and checksum
+are replaced in one step and `model.load_weights` of Keras still reads the file.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import h5py
+import keras
+import numpy as np
+
+from lrl_keras.errors import InputError
+
+_MARK = b"lrl_keras sha256"
+_FOOTER = len(_MARK) + 32
+_ABOUT = "lrl_keras"
+
+
+def save_weights(model, path, about=None):
+    """Save a model's weights in Keras' format, sealed.
+
+    Args:
+        model: a built `keras.Model`.
+        path: file to write, ending in `.weights.h5`.
+        about: JSON-serialisable facts to store with them.
+
+    Raises:
+        ValueError: if a weight is not finite; `path` is left as it was.
+    """
+    check_finite(model.variables)
+    with _replacing(path, ".weights.h5") as temporary:
+        model.save_weights(temporary)
+        with h5py.File(temporary, "r+") as file:
+            file.attrs[_ABOUT] = json.dumps(about or {})
+
+
+def load_weights(model, path):
+    """Load what `save_weights` wrote.
+
+    Returns:
+        the facts stored with the weights.
+
+    Raises:
+        InputError: if the file is missing, damaged, or does not fit the model.
+    """
+    about = _verified(path)
+    try:
+        model.load_weights(path)
+    except (ValueError, KeyError, OSError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(f"{path}: does not fit the model of its run ({reason})") from error
+    return about
+
+
+def save_state(variables, path, about):
+    """Save the values of `variables`, in order, sealed.
+
+    Unlike Keras' formats this holds every variable: seeds of random layers and the state of the
+    optimizer too.
+
+    Raises:
+        ValueError: if a value is not finite; `path` is left as it was.
+    """
+    check_finite(variables)
+    with _replacing(path, ".h5") as temporary, h5py.File(temporary, "w") as file:
+        file.attrs[_ABOUT] = json.dumps(about)
+        for index, variable in enumerate(variables):
+            dataset = file.create_dataset(f"{index:05d}", data=_numpy(variable))
+            dataset.attrs["path"] = variable.path
+
+
+def load_state(variables, path):
+    """Assign what `save_state` wrote to `variables`.
+
+    Returns:
+        the facts stored with the values.
+
+    Raises:
+        InputError: if the file is missing, damaged, or holds other variables.
+    """
+    about = _verified(path)
+    with h5py.File(path, "r") as file:
+        stored = [file[name] for name in sorted(file)]
+        shapes = [tuple(dataset.shape) for dataset in stored]
+        if shapes != [tuple(variable.shape) for variable in variables]:
+            raise InputError(f"{path}: holds the state of another model; use its own run folder")
+        for variable, dataset in zip(variables, stored, strict=True):
+            variable.assign(dataset[()])
+    return about
+
+
+def is_sealed(path):
+    """Whether the file at `path` ends with a seal, whole or not."""
+    with open(path, "rb") as file:
+        file.seek(max(0, os.path.getsize(path) - _FOOTER))
+        return file.read().startswith(_MARK)
+
+
+def check_finite(variables):
+    """Raise `ValueError` naming the first variable that has a value which is not finite."""
+    for variable in variables:
+        value = _numpy(variable)
+        if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
+            raise ValueError(f"variable {variable.path} is not finite")
+
+
+@contextlib.contextmanager
+def replacing(path):
+    """Context that yields a temporary path, and renames it to `path` once it is on disk."""
+    path = Path(path)
+    # The name ends as `path` does, for writers that look at the ending.
+    temporary = path.with_name(f".{os.getpid()}.{path.name}")
+    try:
+        yield temporary
+        with open(temporary, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+@contextlib.contextmanager
+def _replacing(path, ending):
+    if not str(path).endswith(ending):
+        raise ValueError(f"Expected a path that ends in {ending!r}. Received: {path}")
+    with replacing(path) as temporary:
+        yield temporary
+        digest = hashlib.sha256(temporary.read_bytes()).digest()
+        with open(temporary, "ab") as file:
+            file.write(_MARK + digest)
+
+
+def _verified(path):
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    body, footer = content[:-_FOOTER], content[-_FOOTER:]
+    if not footer.startswith(_MARK) or hashlib.sha256(body).digest() != footer[len(_MARK) :]:
+        raise InputError(
+            f"{path}: damaged, or not written by lrl_keras: its checksum does not hold"
+        )
+    with h5py.File(path, "r") as file:
+        return json.loads(file.attrs[_ABOUT])
+
+
+def _numpy(variable):
+    return keras.ops.convert_to_numpy(variable)

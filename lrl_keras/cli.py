@@ -1,0 +1,393 @@
+"""`lrl-keras`: the verbs as commands. Parsing and printing only."""
+
+import argparse
+import contextlib
+import dataclasses
+import json
+import os
+import sys
+
+from lrl_keras.errors import InputError
+
+
+def main(argv=None):
+    """Run a command line.
+
+    Args:
+        argv: list of strings. Defaults to the arguments of the process.
+
+    Returns:
+        exit code: 0 done, 1 it failed, 2 wrong usage (raised by `argparse`), 130 interrupted.
+    """
+    arguments = _parser().parse_args(argv)
+    _import_quietly()
+    try:
+        return arguments.command(arguments)
+    except (InputError, FloatingPointError) as error:
+        print(f"lrl-keras: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("lrl-keras: interrupted; the same command goes on where it was", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The reader of standard output has left, as `head` does.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+
+
+def _prepare(arguments):
+    from tfrecords.build import prepare
+
+    manifest = prepare(
+        arguments.source,
+        arguments.root,
+        arguments.out,
+        compression=arguments.compression,
+        frames_per_video=arguments.frames_per_video,
+        image_size=arguments.image_size,
+        margin=arguments.margin,
+        mask_from=arguments.mask_from,
+        workers=arguments.workers,
+        overwrite=arguments.overwrite,
+        **({"methods": arguments.methods} if arguments.methods else {}),
+    )
+    if arguments.json:
+        _print_json({"out": arguments.out, "counts": manifest["counts"]})
+    else:
+        print(f"{arguments.out}: {json.dumps(manifest['counts'], indent=1)}")
+    return 0
+
+
+def _train(arguments):
+    from lrl_keras import training
+
+    names = {field.name for field in dataclasses.fields(training.Settings)}
+    given = {name: value for name, value in vars(arguments).items() if name in names}
+    if given.get("weights") == "none":
+        given["weights"] = None
+    settings = training.Settings(**given) if given or not arguments.resume else None
+    if arguments.resume and given:
+        settings = dataclasses.replace(training.saved_settings(arguments.run), **given)
+    with _standard_output_to_error():
+        training.train(
+            arguments.records,
+            arguments.run,
+            settings,
+            resume=arguments.resume,
+            verbose=1 if sys.stderr.isatty() else 2,
+        )
+    print(arguments.run)
+    return 0
+
+
+def _evaluate(arguments):
+    import lrl_keras
+    from lrl_keras import evaluation
+
+    model = lrl_keras.load(arguments.run)
+    result = evaluation.evaluate(
+        model,
+        arguments.records,
+        arguments.split,
+        batch_size=arguments.batch_size,
+        out=arguments.out or arguments.run,
+    )
+    if arguments.json:
+        _print_json(result)
+    else:
+        _print_figures(result)
+    return 0
+
+
+def _predict(arguments):
+    import lrl_keras
+    from lrl_keras import prediction
+
+    model = lrl_keras.load(arguments.run)
+    failed = False
+    for result in prediction.predict(
+        model,
+        arguments.inputs,
+        frames_per_video=arguments.frames_per_video,
+        crop=arguments.crop,
+        overlay=arguments.overlay,
+        batch_size=arguments.batch_size,
+        boxes=arguments.boxes,
+    ):
+        if "error" in result:
+            failed = True
+            print(f"lrl-keras: error: {result['error']}", file=sys.stderr)
+        else:
+            _print_json(result)
+    return 1 if failed else 0
+
+
+def _demo(arguments):
+    from lrl_keras import demo
+
+    with _standard_output_to_error():
+        summary = demo.demo(arguments.out, seed=arguments.seed)
+    print(summary)
+    return 0
+
+
+def _print_json(value):
+    print(json.dumps(value, allow_nan=False), flush=True)
+
+
+def _print_figures(result):
+    columns = ("accuracy", "balanced_accuracy", "auc", "average_precision", "eer")
+    heads = ("ACC", "bal. ACC", "AUC", "AP", "EER")
+    print(f"{'':24}" + "".join(f"{head:>10}" for head in heads) + f"{'real':>8}{'forged':>8}")
+    for level in ("frame", "video"):
+        rows = {"overall": result[level]["overall"], **result[level]["methods"]}
+        for method, figures in rows.items():
+            numbers = "".join(f"{100 * figures[name]:9.2f}%" for name in columns)
+            counts = f"{figures['real']:8}{figures['forged']:8}"
+            print(f"{level + ' ' + method:24}{numbers}{counts}")
+
+
+def _import_quietly():
+    """Import TensorFlow without the notes on CPU features that it writes to standard error.
+
+    It writes some of them past its own log level, so the file descriptor is turned away meanwhile.
+    `TF_CPP_MIN_LOG_LEVEL=0` shows them.
+    """
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0":
+        return
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import tensorflow  # noqa: F401
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+def _standard_output_to_error():
+    # Keras prints its progress to standard output, which is for results.
+    return contextlib.redirect_stdout(sys.stderr)
+
+
+def _parser():
+    parser = argparse.ArgumentParser(
+        prog="lrl-keras",
+        description="Local Relation Learning for face forgery detection.",
+        epilog="Exit codes: 0 done, 1 it failed, 2 wrong usage, 130 interrupted.",
+    )
+    from lrl_keras import __version__
+
+    parser.add_argument("--version", action="version", version=f"lrl-keras {__version__}")
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
+    _add_prepare(verbs)
+    _add_train(verbs)
+    _add_evaluate(verbs)
+    _add_predict(verbs)
+    _add_demo(verbs)
+    return parser
+
+
+def _add(verbs, name, command, description, note):
+    parser = verbs.add_parser(
+        name,
+        help=description,
+        description=f"{description} {note}",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    parser.set_defaults(command=command)
+    return parser
+
+
+def _count(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, received {text}")
+    return value
+
+
+def _add_prepare(verbs):
+    parser = _add(
+        verbs,
+        "prepare",
+        _prepare,
+        "Make records of faces and masks from a dataset's videos.",
+        "Reads the videos and splits below ROOT, writes shards and manifest.json to OUT. The same "
+        "command goes on where an interrupted one stopped.",
+    )
+    parser.add_argument("source", choices=["faceforensics"], help="layout of the dataset")
+    parser.add_argument("root", metavar="ROOT", help="folder of the dataset")
+    parser.add_argument("out", metavar="OUT", help="folder of the records")
+    parser.add_argument(
+        "--compression",
+        default="c23",
+        choices=["raw", "c23", "c40"],
+        help="which version of the videos",
+    )
+    parser.add_argument(
+        "--methods",
+        nargs="+",
+        metavar="METHOD",
+        help="forgery methods (default: the four of the paper)",
+        default=argparse.SUPPRESS,
+    )
+    parser.set_defaults(methods=None)
+    parser.add_argument(
+        "--frames-per-video", type=_count, default=50, help="frames of each video, evenly spaced"
+    )
+    parser.add_argument("--image-size", type=_count, default=299, help="side of the crops, pixels")
+    parser.add_argument(
+        "--margin", type=float, default=1.3, help="side of the crop over that of the face"
+    )
+    parser.add_argument(
+        "--mask-from",
+        default="best",
+        choices=["best", "same"],
+        help="make masks from the least compressed version on disk, or from the chosen one",
+    )
+    parser.add_argument("--workers", type=_count, default=os.cpu_count(), help="processes")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace records in OUT that were made otherwise"
+    )
+    parser.add_argument("--json", action="store_true", help="print the counts as one JSON line")
+
+
+def _add_train(verbs):
+    parser = _add(
+        verbs,
+        "train",
+        _train,
+        "Train on records.",
+        "Reads RECORDS (splits train and val), writes the run directory RUN: config.json, "
+        "best.weights.h5, checkpoints, history.csv and TensorBoard logs. The defaults are the "
+        "paper's settings.",
+    )
+    parser.add_argument("records", metavar="RECORDS", help="folder of records")
+    parser.add_argument("run", metavar="RUN", help="folder of the run")
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with RUN after its last finished epoch"
+    )
+
+    def option(name, default, **arguments):
+        # Left out of the namespace unless given: --resume takes the run's own settings.
+        text = arguments.pop("help")
+        parser.add_argument(
+            name, default=argparse.SUPPRESS, help=f"{text} (default: {default})", **arguments
+        )
+
+    option(
+        "--backbone",
+        "efficientnet_b4",
+        help="efficientnet_b4, efficientnet_b0, xception, mobilenet_v3_small or tiny",
+    )
+    option("--weights", "imagenet", help="imagenet, none, or a weights file of the backbone")
+    option("--image-size", 299, type=_count, help="side of the input, pixels")
+    option("--patches", 5, type=_count, help="k, patches along each side")
+    option("--alpha", 0.33, type=float, help="low-frequency triangle that is filtered out")
+    option("--decoder", "light", help="light or deepfakebench")
+    boolean = argparse.BooleanOptionalAction
+    option("--frequency", "on", action=boolean, help="the frequency stream (Table 4)")
+    option("--rfam", "on", action=boolean, help="RFAM (Table 4)")
+    option("--similarity", "on", action=boolean, help="MPSM (Table 4)")
+    option("--attend-streams", "on", action=boolean, help="feed attended maps to the next stage")
+    option("--epochs", 50, type=_count, help="passes over the balanced training split")
+    option("--batch-size", 32, type=_count, help="faces a step, over all GPUs")
+    option("--learning-rate", "2e-4", type=float, help="of the first epoch")
+    option("--halve-every", 10, type=_count, help="epochs after which the rate is halved")
+    option("--weight-decay", "1e-5", type=float, help="L2 factor, added to the gradient")
+    option("--label-weight", 1, type=float, help="weight of the label loss")
+    option("--similarity-weight", 10, type=float, help="weight of the similarity loss")
+    option("--mask-weight", 1, type=float, help="weight of the mask loss")
+    option("--similarity-norm", "off", action=boolean, help="Eq. (10) literally")
+    option(
+        "--pixel-reduction",
+        "mean",
+        choices=["mean", "sum"],
+        help="over the pixels in the mask loss; sum is Eq. (12) literally",
+    )
+    option("--augment", "flip", choices=["flip", "none"], help="random changes of the faces")
+    option(
+        "--precision",
+        "auto",
+        choices=["auto", "float32", "mixed_float16", "mixed_bfloat16"],
+        help="auto is mixed_float16 on a GPU, float32 elsewhere",
+    )
+    option("--seed", 0, type=int, help="of weights, order and augmentation")
+
+
+def _add_evaluate(verbs):
+    parser = _add(
+        verbs,
+        "evaluate",
+        _evaluate,
+        "Measure a run on records, frame and video level.",
+        "Prints ACC, balanced ACC, AUC, AP and EER per method and overall; writes metrics.json, "
+        "scores.csv, roc.png and scores.png.",
+    )
+    parser.add_argument("run", metavar="RUN", help="folder of the run")
+    parser.add_argument("records", metavar="RECORDS", help="folder of records")
+    parser.add_argument(
+        "--split",
+        default="test",
+        choices=["train", "val", "test"],
+        help="which part of the records",
+    )
+    parser.add_argument(
+        "--out", default=None, metavar="FOLDER", help="where to write (None: into RUN)"
+    )
+    parser.add_argument("--batch-size", type=_count, default=32, help="faces scored at once")
+    parser.add_argument("--json", action="store_true", help="print everything as one JSON line")
+
+
+def _add_predict(verbs):
+    parser = _add(
+        verbs,
+        "predict",
+        _predict,
+        "Score images, videos and folders of them.",
+        "Prints one JSON line for each input: the score (0 real, 1 forged), each face with its "
+        "box, and for a video the score of each frame. What cannot be read is one line on "
+        "standard error, and the exit code is 1.",
+    )
+    parser.add_argument("run", metavar="RUN", help="folder of the run")
+    parser.add_argument("inputs", metavar="INPUT", nargs="+", help="image, video or folder")
+    parser.add_argument(
+        "--crop",
+        default="face",
+        choices=["face", "none"],
+        help="find the faces, or take the whole picture as the face",
+    )
+    parser.add_argument(
+        "--frames-per-video", type=_count, default=50, help="frames of each video, evenly spaced"
+    )
+    parser.add_argument(
+        "--overlay",
+        default=None,
+        metavar="FOLDER",
+        help="write pictures and videos with box, score and heat map",
+    )
+    parser.add_argument(
+        "--boxes",
+        default=None,
+        metavar="RECORDS",
+        help="take frames and face boxes of videos from these records instead of finding them",
+    )
+    parser.add_argument("--batch-size", type=_count, default=16, help="faces scored at once")
+
+
+def _add_demo(verbs):
+    parser = _add(
+        verbs,
+        "demo",
+        _demo,
+        "See all of it work in some minutes, without any download.",
+        "Makes forgeries from the photographs that ship inside scikit-image, trains the tiny "
+        "backbone on them, evaluates and predicts on photographs it has never seen, and draws.",
+    )
+    parser.add_argument("out", metavar="OUT", nargs="?", default="demo", help="folder to write")
+    parser.add_argument("--seed", type=int, default=0, help="of forgeries and training")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,274 @@
+"""Pictures and figures: arrays in, arrays or PNG files out, no model anywhere.
+
+Colours are those of Okabe and Ito and Matplotlib's viridis and inferno, which people with any
+kind of colour vision can tell apart.
+"""
+
+import functools
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+from PIL import Image, ImageDraw, ImageFont
+from sklearn.metrics import auc, roc_curve
+
+from lrl_keras.checkpoints import replacing
+
+REAL = (0, 114, 178)
+FORGED = (213, 94, 0)
+_UNKNOWN = (90, 90, 90)
+_CURVES = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+_STYLES = ("-", "--", "-.", ":")
+
+_SIDE_OF_SIMILARITY = 400
+_GAP = 8
+
+
+def save_png(image, path):
+    """Write a uint8 array (H, W, 3) as a PNG, by rename: whole or not at all."""
+    with replacing(path) as temporary:
+        Image.fromarray(image).save(temporary, format="PNG")
+
+
+def heat_map(image, heat, box=None, opacity=0.7):
+    """Lay a heat map over a picture; the cooler a place, the more of the picture shows.
+
+    Args:
+        image: uint8 array (H, W, 3).
+        heat: array (h, w) or (h, w, 1) in [0, 1], of any size.
+        box: (x0, y0, x1, y1) in pixels of `image` that the map covers; default: all of it.
+        opacity: of the hottest place, in [0, 1]. Defaults to 0.7.
+
+    Returns:
+        uint8 array (H, W, 3).
+    """
+    x0, y0, x1, y1 = box or (0, 0, image.shape[1], image.shape[0])
+    heat = np.asarray(heat, np.float32).reshape(np.shape(heat)[:2])
+    heat = Image.fromarray(heat).resize((x1 - x0, y1 - y0), Image.Resampling.BILINEAR)
+    heat = np.clip(np.asarray(heat), 0, 1)
+    colours = matplotlib.colormaps["viridis"](heat)[..., :3] * 255
+    weight = opacity * heat[..., None]
+    out = image.copy()
+    below = image[y0:y1, x0:x1]
+    out[y0:y1, x0:x1] = np.rint(weight * colours + (1 - weight) * below).astype(np.uint8)
+    return out
+
+
+def draw_faces(image, faces):
+    """Draw a box and a label for each face.
+
+    Args:
+        image: uint8 array (H, W, 3).
+        faces: list of `(box, score)`: (x0, y0, x1, y1) in pixels, and the score in [0, 1] (above
+            0.5: forged) or `None`.
+
+    Returns:
+        uint8 array (H, W, 3).
+    """
+    picture = Image.fromarray(image)
+    pen = ImageDraw.Draw(picture)
+    short = min(picture.size)
+    line = max(1, round(short / 180))
+    font = _font(max(9, round(short / 22)))
+    labels = []
+    for box, score in faces:
+        x0, y0, x1, y1 = box
+        colour, word = _verdict(score)
+        pen.rectangle((x0, y0, x1 - 1, y1 - 1), outline=colour, width=line)
+        if score is not None:
+            texts = f"{word} {score:.2f}", f"{score:.2f}"
+            fits = font.getlength(texts[0]) < 0.9 * picture.width
+            labels.append((x0, y0, colour, texts[0] if fits else texts[1]))
+    for x0, y0, colour, text in labels:
+        _label(pen, picture.size, (x0, y0), text, colour, font)
+    return np.array(picture)
+
+
+def write_line(image, text):
+    """Write a line of text into the lower left corner of a picture; returns the new picture."""
+    picture = Image.fromarray(image)
+    font = _font(max(9, round(min(picture.size) / 22)))
+    _label(ImageDraw.Draw(picture), picture.size, (0, picture.height), text, _UNKNOWN, font)
+    return np.array(picture)
+
+
+def contact_sheet(images, columns, captions=None):
+    """Many pictures on one white sheet, row by row.
+
+    Args:
+        images: list of uint8 arrays (H, W, 3) or (H, W); smaller ones are centred in their cell.
+        columns: pictures a row.
+        captions: list of texts to write below the pictures, cut off where they are too long.
+
+    Returns:
+        uint8 array (H, W, 3).
+    """
+    pictures = [Image.fromarray(image).convert("RGB") for image in images]
+    width = max(picture.width for picture in pictures)
+    height = max(picture.height for picture in pictures)
+    font = _font(max(9, round(width / 14)))
+    text_height = 0 if captions is None else sum(font.getmetrics()) + _GAP // 2
+    step = width + _GAP, height + text_height + _GAP
+    rows = -(-len(pictures) // columns)
+    columns = min(columns, len(pictures))
+    size = columns * step[0] + _GAP, rows * step[1] + _GAP
+    sheet = Image.new("RGB", size, "white")
+    pen = ImageDraw.Draw(sheet)
+    for index, picture in enumerate(pictures):
+        x = _GAP + index % columns * step[0]
+        y = _GAP + index // columns * step[1]
+        sheet.paste(picture, (x + (width - picture.width) // 2, y + (height - picture.height) // 2))
+        if captions is not None:
+            text = _shortened(captions[index], font, width)
+            pen.text((x + width / 2, y + height + 2), text, "black", font, anchor="ma")
+    return np.array(sheet)
+
+
+def similarity_picture(pattern):
+    """A similarity pattern as a picture, one square an entry: dark unlike, bright alike.
+
+    Args:
+        pattern: array (k², k²) in [0, 1].
+
+    Returns:
+        uint8 array (H, W, 3), about 400 pixels a side, of the same size for the same k.
+    """
+    pattern = np.clip(np.asarray(pattern, np.float32), 0, 1)
+    colours = matplotlib.colormaps["viridis"](pattern, bytes=True)[..., :3]
+    scale = max(1, _SIDE_OF_SIMILARITY // len(pattern))
+    return colours.repeat(scale, axis=0).repeat(scale, axis=1)
+
+
+def similarity_figure(pattern, path):
+    """Draw a similarity pattern with its legend; lines part the rows of patches of the face.
+
+    Args:
+        pattern: array (k², k²) in [0, 1].
+        path: PNG file to write.
+    """
+    count = len(pattern)
+    side = round(count**0.5)
+    figure, axes = _figure(5.6, 4.6)
+    drawn = axes.imshow(pattern, cmap="viridis", vmin=0, vmax=1, interpolation="nearest")
+    for line in range(side, count, side):
+        axes.axhline(line - 0.5, color="white", linewidth=0.8)
+        axes.axvline(line - 0.5, color="white", linewidth=0.8)
+    places = np.arange(side) * side
+    axes.set_xticks(places, places + 1)
+    axes.set_yticks(places, places + 1)
+    axes.set(xlabel="patch, row by row", ylabel="patch, row by row")
+    legend = figure.colorbar(drawn, ax=axes, ticks=[0, 0.5, 1])
+    legend.set_label("similarity (0 unlike, 1 alike)")
+    _save_figure(figure, path)
+
+
+def roc_curves(curves, path):
+    """Draw receiver operating characteristics, forged as the positive class.
+
+    Args:
+        curves: dict of name to `(labels, scores)`: 0 real or 1 forged, and scores; both classes.
+        path: PNG file to write.
+    """
+    figure, axes = _figure(5.4, 5.2)
+    axes.plot([0, 1], [0, 1], color="0.75", linewidth=1)
+    for index, (name, (labels, scores)) in enumerate(curves.items()):
+        false, true, _ = roc_curve(labels, scores)
+        axes.plot(
+            false,
+            true,
+            label=f"{name}  AUC {100 * auc(false, true):.1f}%",
+            color=_CURVES[index % len(_CURVES)],
+            linestyle=_STYLES[index % len(_STYLES)],
+            linewidth=2.4 if index == 0 else 1.6,
+        )
+    axes.plot([0, 1], [1, 0], color="0.6", linewidth=1, linestyle=":", label="equal errors")
+    axes.set(
+        xlabel="real faces called forged",
+        ylabel="forged faces called forged",
+        xlim=(-0.01, 1.01),
+        ylim=(-0.01, 1.01),
+        aspect="equal",
+    )
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.grid(color="0.92")
+    axes.legend(loc="lower right", framealpha=0.95)
+    _save_figure(figure, path)
+
+
+def score_histogram(labels, scores, path, threshold=0.5):
+    """Draw how the scores of real and of forged faces are spread.
+
+    Args:
+        labels: 0 real or 1 forged.
+        scores: in [0, 1].
+        path: PNG file to write.
+        threshold: where to draw the line above which a face is called forged. Defaults to 0.5.
+    """
+    labels, scores = np.asarray(labels), np.asarray(scores)
+    figure, axes = _figure(6.4, 4)
+    for label, name, colour, hatch in ((0, "real", REAL, None), (1, "forged", FORGED, "///")):
+        chosen = scores[labels == label]
+        edge = np.array(colour) / 255
+        axes.hist(
+            chosen,
+            bins=np.linspace(0, 1, 41),
+            weights=np.full(len(chosen), 1 / max(len(chosen), 1)),
+            histtype="stepfilled",
+            label=f"{name} ({len(chosen)})",
+            facecolor=(*edge, 0.35),
+            edgecolor=edge,
+            linewidth=1.4,
+            hatch=hatch,
+        )
+    axes.axvline(threshold, color="0.3", linestyle="--", linewidth=1, label="threshold")
+    axes.set(xlabel="score (0 real, 1 forged)", ylabel="share of the class", xlim=(0, 1))
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.grid(axis="y", color="0.92")
+    axes.set_axisbelow(True)
+    axes.legend(framealpha=0.95)
+    _save_figure(figure, path)
+
+
+def _verdict(score):
+    if score is None:
+        return _UNKNOWN, ""
+    return (FORGED, "forged") if score > 0.5 else (REAL, "real")
+
+
+def _label(pen, size, corner, text, colour, font):
+    """White text on a bar whose lower left is `corner`, moved into the picture."""
+    left, top, right, bottom = font.getbbox(text)
+    pad = max(2, font.size // 5)
+    width, height = right - left + 2 * pad, bottom - top + 2 * pad
+    x = min(max(corner[0], 0), max(size[0] - width, 0))
+    y = min(max(corner[1] - height, 0), max(size[1] - height, 0))
+    pen.rectangle((x, y, x + width - 1, y + height - 1), fill=colour)
+    pen.text((x + pad - left, y + pad - top), text, "white", font)
+
+
+def _shortened(text, font, width):
+    if font.getlength(text) <= width:
+        return text
+    while text and font.getlength(text + "…") > width:
+        text = text[:-1]
+    return text + "…"
+
+
+@functools.cache
+def _font(size):
+    folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    return ImageFont.truetype(str(folder / "DejaVuSans.ttf"), size)
+
+
+def _figure(width, height):
+    # Without pyplot: no global state, no window system.
+    figure = Figure(figsize=(width, height), layout="constrained")
+    return figure, figure.add_subplot()
+
+
+def _save_figure(figure, path):
+    with replacing(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=150)

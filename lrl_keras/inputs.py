@@ -1,0 +1,123 @@
+"""The images and videos behind what a user names: files, folders, any mix."""
+
+import dataclasses
+import os
+import sys
+from pathlib import Path
+
+from lrl_keras import video
+from lrl_keras.data import images
+from lrl_keras.data.images import shown
+from lrl_keras.errors import InputError
+
+# A file with such a name is meant as a picture or a film, whatever it holds.
+_MEDIA_ENDINGS = frozenset(
+    ".png .apng .jpg .jpeg .jpe .jfif .webp .bmp .tif .tiff .gif .heic .heif .avif .jp2 .jxl .mp4 "
+    ".m4v .mov .mkv .webm .avi .flv .ts .m2ts .mts .mpg .mpeg .vob .wmv .asf .ogv .3gp".split()
+)
+_NAMED_SKIPS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Input:
+    """One file to score, or why something that was named cannot be.
+
+    Attributes:
+        path: as the user gave it, or below a folder that the user gave.
+        name: the path within that folder, or the file's own name.
+        kind: `"image"` or `"video"`, by content; `None` where `error` is set.
+        error: one line, or `None`.
+    """
+
+    path: str
+    name: str
+    kind: str | None = None
+    error: str | None = None
+
+
+def find(named, leave_out=None):
+    """The files behind the names, in order.
+
+    Folders are read recursively: the files of a folder by name, then its folders by name; links
+    to folders and hidden files and folders are left out. A file in a folder that is neither an
+    image nor a video, nor is called like one, is skipped, with a line on standard error that
+    counts them.
+
+    Args:
+        named: paths of files and folders.
+        leave_out: folder not to look into, because results are written there.
+
+    Yields:
+        an `Input` for each file, and one with an error for each thing that cannot be used: a
+        missing or foreign file, a damaged name, a folder without any image or video.
+    """
+    for path in map(os.fspath, named):
+        if os.path.isdir(path):
+            yield from _in_folder(path, leave_out)
+        else:
+            yield _file(path, os.path.basename(path))
+
+
+def _in_folder(folder, leave_out):
+    failed, skipped, empty = [], [], True
+    for parent, folders, names in os.walk(folder, onerror=failed.append):
+        folders[:] = sorted(name for name in folders if not _is_left_out(parent, name, leave_out))
+        for name in sorted(names):
+            path = os.path.join(parent, name)
+            if name.startswith("."):
+                continue
+            if not _is_media(path):
+                skipped.append(os.path.relpath(path, folder))
+                continue
+            empty = False
+            yield _file(path, os.path.relpath(path, folder))
+    for error in failed:
+        reason = f"{shown(error.filename)}: folder cannot be read ({error.strerror})"
+        yield Input(error.filename, "", error=reason)
+    if skipped:
+        more = "" if len(skipped) <= _NAMED_SKIPS else ", ..."
+        names = ", ".join(map(shown, skipped[:_NAMED_SKIPS])) + more
+        print(
+            f"lrl-keras: {shown(folder)}: skipped {len(skipped)} that are neither image nor "
+            f"video: {names}",
+            file=sys.stderr,
+        )
+    if empty and not failed:
+        yield Input(folder, "", error=f"{shown(folder)}: no image or video in this folder")
+
+
+def _is_left_out(parent, name, leave_out):
+    if name.startswith("."):
+        return True
+    return leave_out is not None and _same(os.path.join(parent, name), leave_out)
+
+
+def _same(path, other):
+    try:
+        return os.path.samefile(path, other)
+    except OSError:
+        return False
+
+
+def _is_media(path):
+    ending = Path(path).suffix.lower()
+    return ending in _MEDIA_ENDINGS or images.is_image(path) or video.is_video(path)
+
+
+def _file(path, name):
+    if images.is_image(path):
+        return Input(path, name, "image")
+    if video.is_video(path):
+        return Input(path, name, "video")
+    return Input(path, name, error=_why_not(path))
+
+
+def _why_not(path):
+    try:
+        images.check_file(path)
+    except InputError as error:
+        return str(error)
+    return (
+        f"{shown(path)}: neither an image ({', '.join(images.FORMATS)}) nor a video "
+        "(MP4, Matroska, AVI, ...) by its content"
+    )

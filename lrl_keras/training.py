@@ -1,0 +1,283 @@
+"""Training a run directory from records with `model.fit`, stoppable at any moment."""
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import warnings
+from importlib.metadata import version
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from lrl_keras import callbacks, data, runs
+from lrl_keras.data import manifest as records_manifest
+from lrl_keras.errors import InputError
+from lrl_keras.losses import SegmentationLoss, SimilarityLoss
+from lrl_keras.models import LRL
+from lrl_keras.optimizers import AdamL2
+
+PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """How a run is trained; the defaults are the paper's (Sec. 4.1).
+
+    Attributes:
+        backbone, image_size, patches, alpha, weights, frequency, rfam, similarity,
+            attend_streams, decoder: as in `lrl_keras.LRL`.
+        epochs: passes over the balanced training split.
+        batch_size: faces a step, over all GPUs.
+        learning_rate: of the first epoch.
+        halve_every: epochs after which the learning rate is halved, each time.
+        weight_decay: L2 factor that is added to the gradient.
+        label_weight, similarity_weight, mask_weight: weights of the losses, Eq. (13).
+        similarity_norm: `True` for Eq. (10) literally, see `SimilarityLoss`.
+        pixel_reduction: `"sum"` for Eq. (12) literally, see `SegmentationLoss`.
+        augment: `"flip"` or `"none"`.
+        precision: `"float32"`, `"mixed_float16"`, `"mixed_bfloat16"`, or `"auto"` for mixed_float16
+            on a GPU and float32 elsewhere.
+        seed: of initial weights, order, augmentation and dropout.
+    """
+
+    backbone: str = "efficientnet_b4"
+    image_size: int = 299
+    patches: int = 5
+    alpha: float = 0.33
+    weights: str | None = "imagenet"
+    frequency: bool = True
+    rfam: bool | None = None
+    similarity: bool = True
+    attend_streams: bool = True
+    decoder: str = "light"
+    epochs: int = 50
+    batch_size: int = 32
+    learning_rate: float = 2e-4
+    halve_every: int = 10
+    weight_decay: float = 1e-5
+    label_weight: float = 1.0
+    similarity_weight: float = 10.0
+    mask_weight: float = 1.0
+    similarity_norm: bool = False
+    pixel_reduction: str = "mean"
+    augment: str = "flip"
+    precision: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self):
+        for name in ("epochs", "batch_size", "halve_every"):
+            if getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 1, received {getattr(self, name)}")
+        if not self.learning_rate > 0:
+            raise InputError(f"learning_rate must be above 0, received {self.learning_rate}")
+        if self.precision not in PRECISIONS:
+            raise InputError(f"precision must be one of {PRECISIONS}, received {self.precision!r}")
+
+
+def train(records, run, settings=None, *, resume=False, verbose="auto"):
+    """Train a model and leave a run directory.
+
+    On a CPU the same records and settings give the same weights bit for bit, also when the run was
+    killed and resumed: the state is saved after every epoch, and an interrupted epoch is repeated.
+
+    Args:
+        records: folder of finished records with the splits `train` and `val`.
+        run: folder to write; must not hold a run already, unless `resume`.
+        settings: `Settings`. Defaults to the paper's, or with `resume` to those of the run.
+        resume: whether to go on with the run in `run` (from its beginning if it saved nothing yet).
+            Only `epochs` may then differ from the run's own settings.
+        verbose: as in `keras.Model.fit`.
+
+    Returns:
+        the trained `LRL` with the weights of the last epoch. The best by validation AUC are in
+        `run` and are what `lrl_keras.load` reads.
+
+    Raises:
+        InputError: on records, settings or a run directory that cannot be used.
+        FloatingPointError: if the training stops being finite, or stops advancing.
+    """
+    run = Path(run)
+    manifest = records_manifest.read(records)
+    fingerprint = _fingerprint(records)
+    with _locked(run):
+        settings = _agree(run, settings, fingerprint, resume)
+        keras.utils.set_random_seed(settings.seed)
+        if not tf.config.list_physical_devices("GPU"):
+            tf.config.experimental.enable_op_determinism()
+        with _precision(settings.precision):
+            return _fit(records, run, settings, manifest, fingerprint, verbose)
+
+
+def _fit(records, run, settings, manifest, fingerprint, verbose):
+    source = {"image_size": settings.image_size, "batch_size": settings.batch_size}
+    validation = data.load(records, split="val", **source)
+    _need_both_classes(records, manifest, "val")
+    training = data.load(
+        records, split="train", seed=settings.seed, augment=settings.augment, **source
+    )
+    keeper = callbacks.Checkpoints(run)
+    # Pretrained weights would be overwritten, and may not be at hand any more.
+    weights = None if keeper.states() else settings.weights
+    with _strategy(settings).scope():
+        model = build(dataclasses.replace(settings, weights=weights), manifest)
+        compile(model, settings)
+        model.optimizer.build(model.trainable_variables)
+    if not (run / runs.CONFIG).exists():
+        runs.write_config(
+            run,
+            {
+                "model": model.get_config(),
+                "settings": dataclasses.asdict(settings),
+                "records": {"manifest_sha256": fingerprint, "counts": manifest["counts"]},
+                "versions": {name: version(name) for name in ("lrl-keras", "keras", "tensorflow")},
+            },
+        )
+
+    epoch = keeper.restore(model)
+    if epoch >= settings.epochs:
+        return model
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*shuffle=True.*")
+        model.fit(
+            training,
+            validation_data=validation,
+            initial_epoch=epoch,
+            epochs=settings.epochs,
+            shuffle=False,
+            verbose=verbose,
+            callbacks=[
+                callbacks.DataEpoch(training),
+                keras.callbacks.LearningRateScheduler(
+                    lambda e: settings.learning_rate * 0.5 ** (e // settings.halve_every)
+                ),
+                callbacks.StopWhenBroken(),
+                keras.callbacks.TensorBoard(run / "logs", write_graph=False),
+                callbacks.Pictures(run / "logs" / "pictures", validation),
+                keeper,
+            ],
+        )
+    return model
+
+
+def build(settings, manifest):
+    """The `LRL` of `settings`, knowing how the faces of the records were cropped."""
+    taken = (
+        "backbone",
+        "image_size",
+        "patches",
+        "alpha",
+        "weights",
+        "frequency",
+        "rfam",
+        "similarity",
+        "attend_streams",
+        "decoder",
+    )
+    arguments = {name: getattr(settings, name) for name in taken}
+    crop = manifest["arguments"]
+    try:
+        return LRL(**arguments, crop_size=crop["image_size"], crop_margin=crop.get("margin", 1.3))
+    except ValueError as error:
+        raise InputError(str(error)) from error
+
+
+def compile(model, settings):
+    """Compile `model` with the losses and the optimizer of `settings`."""
+    losses = {
+        "label": keras.losses.BinaryCrossentropy(),
+        "similarity": SimilarityLoss(model.patches, norm=settings.similarity_norm),
+        "mask": SegmentationLoss(settings.pixel_reduction),
+    }
+    names = [name for name in losses if name != "similarity" or model.similarity]
+    model.compile(
+        optimizer=AdamL2(settings.learning_rate, settings.weight_decay),
+        loss={name: losses[name] for name in names},
+        loss_weights={name: getattr(settings, f"{name}_weight") for name in names},
+        jit_compile=bool(tf.config.list_physical_devices("GPU")),
+    )
+
+
+def _agree(run, settings, fingerprint, resume):
+    """The settings to train with, after comparing them with what `run` already holds."""
+    if not (run / runs.CONFIG).exists():
+        if resume and (run / "checkpoints").exists():
+            raise InputError(f"{run / runs.CONFIG}: missing; the run cannot be resumed")
+        return settings or Settings()
+    if not resume:
+        raise InputError(f"{run}: holds a run already; go on with --resume or name another folder")
+    saved = saved_settings(run)
+    trained_on = runs.read_config(run).get("records", {}).get("manifest_sha256")
+    if trained_on != fingerprint:
+        raise InputError(f"{run}: was trained on other records; give the same ones or a new folder")
+    settings = settings or saved
+    for field in dataclasses.fields(Settings):
+        before, now = getattr(saved, field.name), getattr(settings, field.name)
+        if field.name != "epochs" and before != now:
+            raise InputError(
+                f"{run}: was started with {field.name}={before!r}, received {now!r}; leave it out "
+                "with --resume, or start a new folder"
+            )
+    return settings
+
+
+def saved_settings(run):
+    """The `Settings` that the run in `run` was started with."""
+    try:
+        return Settings(**runs.read_config(run)["settings"])
+    except (KeyError, TypeError) as error:
+        path = Path(run) / runs.CONFIG
+        raise InputError(f"{path}: incomplete ({error}); the run cannot be resumed") from None
+
+
+def _fingerprint(records):
+    return hashlib.sha256((Path(records) / records_manifest.MANIFEST).read_bytes()).hexdigest()
+
+
+def _need_both_classes(records, manifest, split):
+    labels = {"0": 0, "1": 0}
+    for shard in manifest["shards"]:
+        if shard["split"] == split:
+            for label, count in shard["labels"].items():
+                labels[label] += count
+    if not all(labels.values()):
+        raise InputError(
+            f"{records}: split {split!r} has {labels['0']} real and {labels['1']} forged faces; "
+            "the best epoch is chosen by its AUC, which needs both"
+        )
+
+
+@contextlib.contextmanager
+def _locked(run):
+    run.mkdir(parents=True, exist_ok=True)
+    with open(run / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(f"{run}: another process is training this run") from None
+        yield
+
+
+@contextlib.contextmanager
+def _precision(name):
+    if name == "auto":
+        name = "mixed_float16" if tf.config.list_physical_devices("GPU") else "float32"
+    before = keras.mixed_precision.dtype_policy()
+    keras.mixed_precision.set_dtype_policy(name)
+    try:
+        yield
+    finally:
+        keras.mixed_precision.set_dtype_policy(before)
+
+
+def _strategy(settings):
+    gpus = tf.config.list_physical_devices("GPU")
+    if len(gpus) < 2:
+        return tf.distribute.get_strategy()
+    if settings.batch_size % len(gpus):
+        raise InputError(
+            f"batch_size={settings.batch_size} does not divide among {len(gpus)} GPUs; choose a "
+            "multiple, or hide some with CUDA_VISIBLE_DEVICES"
+        )
+    return tf.distribute.MirroredStrategy()

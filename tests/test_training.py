@@ -1,0 +1,288 @@
+"""Training from records, killed and resumed."""
+
+import fcntl
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+import lrl_keras
+from lrl_keras import callbacks, checkpoints, runs
+from lrl_keras.errors import InputError
+from lrl_keras.training import Settings, train
+
+SMALL = {
+    "backbone": "tiny",
+    "weights": None,
+    "image_size": 64,
+    "patches": 4,
+    "epochs": 2,
+    "batch_size": 8,
+    "learning_rate": 1e-3,
+    "halve_every": 1,
+}
+
+
+@pytest.fixture(scope="module")
+def finished(photograph_records, tmp_path_factory):
+    run = tmp_path_factory.mktemp("runs") / "finished"
+    model = train(photograph_records, run, Settings(**SMALL), verbose=0)
+    return run, model
+
+
+def test_run_directory_is_complete(finished):
+    run, model = finished
+    assert {path.name for path in run.iterdir()} >= {
+        "config.json",
+        "best.weights.h5",
+        "checkpoints",
+        "history.csv",
+        "logs",
+    }
+    rows = (run / "history.csv").read_text().splitlines()
+    assert len(rows) == 1 + SMALL["epochs"]
+    rates = [float(row.split(",")[rows[0].split(",").index("learning_rate")]) for row in rows[1:]]
+    np.testing.assert_allclose(rates, [1e-3, 5e-4], rtol=1e-6)
+    assert model.crop_size == 48
+
+
+def test_tensorboard_has_scalars_and_pictures(finished):
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    run, _ = finished
+    found = {}
+    for name in ("train", "validation", "pictures"):
+        events = EventAccumulator(str(run / "logs" / name), size_guidance={"tensors": 0}).Reload()
+        found[name] = set(events.Tags()["tensors"])
+    assert {"epoch_loss", "epoch_label_loss", "epoch_learning_rate"} <= found["train"]
+    assert "epoch_label_auc" in found["validation"]
+    assert found["pictures"] == {"face", "frequency", "mask", "mask_predicted", "similarity"}
+
+
+def test_loaded_run_gives_the_best_epochs_scores(finished):
+    run, model = finished
+    with h5py.File(run / "best.weights.h5") as file:
+        best = json.loads(file.attrs["lrl_keras"])["epoch"]
+    loaded = lrl_keras.load(run)
+    images = np.random.default_rng(0).uniform(0, 255, (3, 64, 64, 3)).astype("float32")
+    if best == SMALL["epochs"]:
+        expected = model.predict(images, verbose=0)["label"]
+        np.testing.assert_allclose(loaded(images)["label"], expected, atol=1e-6)
+    for training in (None, False):
+        np.testing.assert_allclose(
+            loaded(images, training=training)["label"],
+            loaded.predict(images, verbose=0)["label"],
+            atol=1e-5,
+        )
+
+
+def test_same_arguments_give_the_same_weights(finished, photograph_records, tmp_path):
+    run, _ = finished
+    train(photograph_records, tmp_path / "again", Settings(**SMALL), verbose=0)
+    _assert_same_state(run, tmp_path / "again", SMALL["epochs"])
+
+
+def test_resume_continues_bit_for_bit(finished, photograph_records, tmp_path):
+    run, _ = finished
+    half = tmp_path / "half"
+    train(photograph_records, half, Settings(**{**SMALL, "epochs": 1}), verbose=0)
+    train(photograph_records, half, Settings(**SMALL), resume=True, verbose=0)
+    _assert_same_state(run, half, SMALL["epochs"])
+    assert (half / "history.csv").read_text() == (run / "history.csv").read_text()
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_ends_with_the_same_weights(photograph_records, tmp_path):
+    epochs = 4
+    settings = {**SMALL, "epochs": epochs}
+    train(photograph_records, tmp_path / "whole", Settings(**settings), verbose=0)
+    program = (
+        "import sys; from lrl_keras.training import Settings, train;"
+        "import os; run = sys.argv[2];"
+        "resume = os.path.exists(os.path.join(run, 'config.json'));"
+        f"train(sys.argv[1], run, Settings(**{settings!r}), resume=resume, verbose=0)"
+    )
+    command = [sys.executable, "-c", program, str(photograph_records), str(tmp_path / "killed")]
+    random = np.random.default_rng()
+    killed = 0
+    while killed < 5:
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        # Counted from the first file of the run, so that the kill falls into the training.
+        _wait_for(tmp_path / "killed" / "config.json", process)
+        try:
+            _, errors = process.communicate(timeout=random.uniform(0, 10))
+            assert process.returncode == 0, errors
+            break
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+            process.communicate()
+            killed += 1
+    assert killed > 0
+    subprocess.run(command, check=True)
+    _assert_same_state(tmp_path / "whole", tmp_path / "killed", epochs)
+
+
+def test_damaged_newest_state_falls_back_to_the_one_before(
+    finished, photograph_records, tmp_path, capsys
+):
+    run, _ = finished
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    newest = copy / "checkpoints" / "epoch-00002.h5"
+    content = bytearray(newest.read_bytes())
+    content[len(content) // 2] ^= 1
+    newest.write_bytes(content)
+    train(photograph_records, copy, resume=True, verbose=0)
+    assert "epoch-00002.h5" in capsys.readouterr().err
+    _assert_same_state(run, copy, SMALL["epochs"])
+
+
+def test_refusals_are_one_line(finished, photograph_records, tmp_path):
+    run, _ = finished
+    cases = [
+        (photograph_records, run, {}, "holds a run already"),
+        (
+            photograph_records,
+            run,
+            {"resume": True, "settings": Settings(**{**SMALL, "seed": 1})},
+            "seed",
+        ),
+        (tmp_path, tmp_path / "new", {}, "manifest.json"),
+        (
+            photograph_records,
+            tmp_path / "new",
+            {"settings": Settings(**{**SMALL, "batch_size": 10_000})},
+            "batch",
+        ),
+        (
+            photograph_records,
+            tmp_path / "new",
+            {"settings": Settings(**{**SMALL, "backbone": "resnet"})},
+            "backbone",
+        ),
+        (
+            photograph_records,
+            tmp_path / "new",
+            {"settings": Settings(**{**SMALL, "weights": "imagenet"})},
+            "--weights none",
+        ),
+    ]
+    for records, folder, arguments, expected in cases:
+        with pytest.raises(InputError) as caught:
+            train(records, folder, verbose=0, **arguments)
+        assert expected in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+def test_loss_that_is_not_finite_stops_and_keeps_what_was_good(photograph_records, tmp_path):
+    settings = Settings(**{**SMALL, "epochs": 3, "learning_rate": 1e30})
+    with pytest.raises(FloatingPointError, match="training stopped"):
+        train(photograph_records, tmp_path / "run", settings, verbose=0)
+    for path in (tmp_path / "run").rglob("*.h5"):
+        with h5py.File(path) as file:
+            file.visititems(_assert_finite)
+
+
+def test_optimizer_that_does_not_advance_stops():
+    model = keras.Sequential([keras.layers.Dense(1)])
+    model.compile("adam", "mse")
+    model.build((None, 1))
+    stop = callbacks.StopWhenBroken()
+    stop.set_model(model)
+    stop.on_epoch_begin(0)
+    with pytest.raises(FloatingPointError, match="no step"):
+        stop.on_epoch_end(0)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_trains_and_loads_in_float32(policy, photograph_records, tmp_path):
+    settings = Settings(**{**SMALL, "epochs": 1, "precision": policy})
+    train(photograph_records, tmp_path / "run", settings, verbose=0)
+    assert keras.mixed_precision.dtype_policy().name == "float32"
+    loaded = lrl_keras.load(tmp_path / "run")
+    scores = loaded(np.zeros((1, 64, 64, 3), "float32"))["label"]
+    assert np.isfinite(scores).all()
+
+
+def test_two_processes_cannot_train_one_run(photograph_records, tmp_path):
+    run = tmp_path / "run"
+    run.mkdir()
+    with open(run / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(InputError, match="another process"):
+            train(photograph_records, run, Settings(**SMALL), verbose=0)
+
+
+def test_damaged_weights_and_configuration_are_refused(finished, tmp_path):
+    run, _ = finished
+    random = np.random.default_rng(0)
+    content = (run / runs.BEST).read_bytes()
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    for position in random.integers(0, len(content), 60):
+        damaged = bytearray(content)
+        damaged[position] ^= 1 << int(random.integers(8))
+        (copy / runs.BEST).write_bytes(damaged)
+        with pytest.raises(InputError, match=r"best\.weights\.h5"):
+            lrl_keras.load(copy)
+    (copy / runs.BEST).write_bytes(content[: len(content) // 2])
+    with pytest.raises(InputError, match="damaged"):
+        lrl_keras.load(copy)
+    (copy / runs.CONFIG).write_text("{}")
+    with pytest.raises(InputError, match=r"config\.json"):
+        lrl_keras.load(copy)
+
+
+def test_strangers_configuration_imports_nothing(finished, tmp_path):
+    run, _ = finished
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    (tmp_path / "evil_module.py").write_text("raise SystemExit('ran')")
+    config = json.loads((copy / runs.CONFIG).read_text())
+    config["model"]["backbone"] = {
+        "module": "evil_module",
+        "class_name": "Backbone",
+        "config": {},
+        "registered_name": None,
+    }
+    (copy / runs.CONFIG).write_text(json.dumps(config))
+    sys.path.insert(0, str(tmp_path))
+    try:
+        with pytest.raises(InputError, match="evil_module"):
+            lrl_keras.load(copy)
+    finally:
+        sys.path.remove(str(tmp_path))
+    assert "evil_module" not in sys.modules
+
+
+def test_sealed_files_still_open_in_keras(finished):
+    run, model = finished
+    assert checkpoints.is_sealed(run / runs.BEST)
+    model.load_weights(run / runs.BEST)
+
+
+def _assert_finite(name, item):
+    if isinstance(item, h5py.Dataset):
+        assert np.isfinite(item[()]).all(), name
+
+
+def _assert_same_state(first, second, epoch):
+    name = f"checkpoints/epoch-{epoch:05d}.h5"
+    with h5py.File(first / name) as a, h5py.File(second / name) as b:
+        assert sorted(a) == sorted(b)
+        for key in a:
+            np.testing.assert_array_equal(a[key][()], b[key][()], err_msg=a[key].attrs["path"])
+
+
+def _wait_for(path, process, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not path.exists() and process.poll() is None:
+        assert time.monotonic() < deadline, f"{path} did not appear"
+        time.sleep(0.05)

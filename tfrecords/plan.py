@@ -1,0 +1,63 @@
+"""Which clips go into which shard, and what a shard's bytes depend on."""
+
+import dataclasses
+import hashlib
+import json
+import math
+
+from lrl_keras.data.manifest import SPLITS
+from lrl_keras.data.schema import SCHEMA_VERSION
+from tfrecords.shards import Shard
+
+_SHARD_BYTES = 150e6
+_PNG_BYTES_PER_PIXEL = 1.2
+_MIN_SHARDS = 16
+
+
+def plan_shards(clips, root, settings, about):
+    """Divide clips into shards, the same way on every machine.
+
+    A shard holds whole groups: about 150 MB of them, fewer where the whole set would make less
+    than 16 shards, so that several workers have work.
+
+    Args:
+        clips: list of `Clip`.
+        root: the dataset's folder, a `Path`.
+        settings: `tfrecords.groups.Settings`.
+        about: JSON-able; what else the bytes depend on.
+
+    Returns:
+        list of `Shard`, by split.
+    """
+    groups = {}
+    for clip in clips:
+        groups.setdefault((clip.split, clip.group), []).append(clip)
+    clips_per_group = len(clips) / len(groups)
+    group_bytes = clips_per_group * settings.frames_per_video * _PNG_BYTES_PER_PIXEL
+    group_bytes *= settings.image_size**2
+    per_shard = min(_SHARD_BYTES / group_bytes, math.ceil(len(groups) / _MIN_SHARDS))
+    shards = []
+    for split in SPLITS:
+        members = [group for (where, _), group in groups.items() if where == split]
+        count = math.ceil(len(members) / max(per_shard, 1))
+        for i in range(count):
+            start, stop = i * len(members) // count, (i + 1) * len(members) // count
+            chosen = tuple(clip for group in members[start:stop] for clip in group)
+            name = f"{split}-{i:05d}-of-{count:05d}.tfrecord"
+            shards.append(Shard(name, split, chosen, _fingerprint(chosen, root, about)))
+    return shards
+
+
+def size_of_videos(shard, root):
+    """Bytes of the videos that a shard is made from."""
+    return sum((root / path).stat().st_size for path in _files(shard.clips))
+
+
+def _fingerprint(clips, root, about):
+    sizes = {path: (root / path).stat().st_size for path in _files(clips)}
+    content = [SCHEMA_VERSION, about, [dataclasses.asdict(clip) for clip in clips], sizes]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _files(clips):
+    return sorted({path for clip in clips for path in clip.files})

@@ -1,0 +1,163 @@
+"""What an earlier run left in the records' folder, and what of it may be kept."""
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+import shutil
+
+from lrl_keras.data import manifest as manifests
+from lrl_keras.errors import InputError
+from tfrecords.shards import PARTS, read_report, write_json
+
+_PLAN = "plan.json"
+_SHARD_NAME = re.compile(r"(train|val|test)-\d{5,}-of-\d{5,}\.tfrecord")
+_WAY_OUT = "choose another folder, or overwrite (--overwrite) to make the records anew"
+
+
+def finished(out, identity):
+    """The manifest in `out` if it is all that `identity` asks for, else `None`.
+
+    Args:
+        out: the records' folder, a `Path`.
+        identity: dict of `source`, `arguments`, `versions` and `fingerprints` (by shard).
+
+    Returns:
+        the manifest; only where all shards have their checksums and nothing is left to tidy.
+    """
+    if (out / PARTS).exists() or not (out / manifests.MANIFEST).exists():
+        return None
+    manifest = manifests.read(out)
+    if _difference(_identity(manifest), identity):
+        return None
+    try:
+        manifests.verify(out, manifest)
+    except InputError:
+        return None
+    return manifest
+
+
+@contextlib.contextmanager
+def locked(out):
+    """Hold `out` against a second run into it; the lock dies with the process."""
+    folder = out / PARTS
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "lock"
+    with open(path, "w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The run that held the lock until now may have removed its file.
+            alone = os.fstat(file.fileno()).st_ino == path.stat().st_ino
+        except (BlockingIOError, FileNotFoundError):
+            alone = False
+        if not alone:
+            raise InputError(
+                f"{out}: another run is preparing records there; wait for it or choose another "
+                "folder"
+            )
+        yield
+
+
+def begin(out, identity, overwrite):
+    """Make `out` ready for the run of `identity`, keeping what belongs to it.
+
+    Raises:
+        InputError: it holds records that are not of this run, and `overwrite` is false.
+    """
+    earlier = _earlier(out, overwrite)
+    difference = earlier if isinstance(earlier, str) else _difference(earlier, identity)
+    if difference and not overwrite:
+        raise InputError(f"{out}: {difference}; {_WAY_OUT}")
+    if difference:
+        clear(out)
+    _remove_temporary(out)
+    write_json(out / PARTS / _PLAN, identity)
+
+
+def kept_reports(out, identity):
+    """Reports of the finished shards whose checksum holds, by name."""
+    reports = _reports_of_manifest(out)
+    for name, fingerprint in identity["fingerprints"].items():
+        report = read_report(out, name)
+        if report and report.get("fingerprint") == fingerprint:
+            reports[name] = report
+    return {
+        name: report
+        for name, report in reports.items()
+        if (out / name).is_file() and manifests.sha256(out / name) == report["sha256"]
+    }
+
+
+def complete(out, manifest):
+    """Write the manifest, unless the same is there, and remove the traces of the run."""
+    text = manifests.MANIFEST
+    if not (out / text).exists() or manifests.read(out) != json.loads(json.dumps(manifest)):
+        manifests.write(out, manifest)
+    shutil.rmtree(out / PARTS)
+
+
+def clear(out):
+    """Remove the records in `out` and the traces of an unfinished run; nothing else."""
+    (out / manifests.MANIFEST).unlink(missing_ok=True)
+    for path in out.iterdir():
+        if _SHARD_NAME.fullmatch(path.name):
+            path.unlink()
+    for path in (out / PARTS).iterdir():
+        if path.name != "lock":
+            path.unlink()
+
+
+def _earlier(out, overwrite):
+    """Identity of the records in `out`, `None` where there are none; a text if unknown."""
+    try:
+        if (out / manifests.MANIFEST).exists():
+            return _identity(manifests.read(out))
+        return json.loads((out / PARTS / _PLAN).read_text(encoding="utf-8"))
+    except InputError as error:
+        if overwrite:
+            return str(error)
+        raise InputError(f"{str(error).rsplit(';', 1)[0]}; {_WAY_OUT}") from None
+    except FileNotFoundError:
+        if any(path.suffix == ".tfrecord" for path in out.iterdir()):
+            return "holds .tfrecord files but no manifest.json of them"
+        return None
+
+
+def _identity(manifest):
+    fingerprints = {shard["name"]: shard.get("fingerprint") for shard in manifest["shards"]}
+    kept = {field: manifest[field] for field in ("source", "arguments", "versions")}
+    return {**kept, "fingerprints": fingerprints}
+
+
+def _difference(earlier, identity):
+    """How the records of `earlier` differ from what is asked for, in words; "" if they don't."""
+    if earlier is None:
+        return ""
+    if earlier["source"] != identity["source"]:
+        return f"holds records of {earlier['source']}, not of {identity['source']}"
+    for field in ("arguments", "versions"):
+        before, now = earlier[field], identity[field]
+        different = sorted(name for name in {*before, *now} if before.get(name) != now.get(name))
+        if different:
+            name = different[0]
+            return f"holds records made with {name} {before.get(name)}, not {now.get(name)}"
+    if earlier["fingerprints"] != identity["fingerprints"]:
+        return "holds records made from other video files than are there now"
+    return ""
+
+
+def _reports_of_manifest(out):
+    if not (out / manifests.MANIFEST).exists():
+        return {}
+    manifest = manifests.read(out)
+    clips = {}
+    for clip in manifest["clips"]:
+        clips.setdefault(clip["shard"], []).append(clip)
+    return {shard["name"]: {**shard, "clips": clips[shard["name"]]} for shard in manifest["shards"]}
+
+
+def _remove_temporary(out):
+    """Remove what a killed run was just writing."""
+    for path in (*(out / PARTS).glob("*.tmp"), *out.glob(f".{manifests.MANIFEST}.*")):
+        path.unlink()
