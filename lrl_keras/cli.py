@@ -74,7 +74,7 @@ def _train(arguments):
             arguments.run,
             settings,
             resume=arguments.resume,
-            verbose=1 if sys.stderr.isatty() else 2,
+            verbose=_verbosity(),
         )
     print(arguments.run)
     return 0
@@ -126,8 +126,23 @@ def _demo(arguments):
     from lrl_keras import demo
 
     with _standard_output_to_error():
-        summary = demo.demo(arguments.out, seed=arguments.seed)
-    print(summary)
+        done = demo.demo(arguments.out, verbose=_verbosity())
+    _print_figures(done["figures"])
+    paths = done["paths"]
+    print(
+        f"""
+Measured on {done["figures"]["frame"]["overall"]["real"]} real and \
+{done["figures"]["frame"]["overall"]["forged"]} forged cuts of photographs never trained on.
+
+forgeries and masks     {paths["forgeries.png"]}
+scores and heat maps    {paths["predictions.png"]}
+numbers and curves      {paths["run"]}/metrics.json, roc.png, scores.png
+training curves         tensorboard --logdir {paths["run"]}/logs
+
+Next: score a picture of your own
+    lrl-keras predict {paths["run"]} PICTURE --crop none --overlay {paths["overlays"]}
+(this small network has seen no face; README tells how to train on FaceForensics++)"""
+    )
     return 0
 
 
@@ -164,6 +179,11 @@ def _import_quietly():
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+def _verbosity():
+    """For Keras: a moving bar on a terminal, a line an epoch elsewhere."""
+    return 1 if sys.stderr.isatty() else 2
 
 
 def _standard_output_to_error():
@@ -386,7 +406,6 @@ def _add_demo(verbs):
         "backbone on them, evaluates and predicts on photographs it has never seen, and draws.",
     )
     parser.add_argument("out", metavar="OUT", nargs="?", default="demo", help="folder to write")
-    parser.add_argument("--seed", type=int, default=0, help="of forgeries and training")
 
 
 if __name__ == "__main__":

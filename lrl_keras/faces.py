@@ -12,6 +12,7 @@ _BATCH = 8
 _CELL = 12
 _STRIDE = 2
 _PYRAMID_STEP = 0.709
+_MAX_PROPOSALS = 1000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,27 +34,32 @@ class Face:
         return (x1 - x0) * (y1 - y0)
 
 
+@dataclasses.dataclass(frozen=True)
 class Detector:
     """MTCNN (Zhang et al. 2016) with the weights of the `mtcnn` package.
 
     The package's own `detect_faces` loses all faces of a batch when one stage finds none, shifts
     the boxes of a batch of unequal sizes when an image has no face, and finds nothing at all
-    with a smallest face other than 20 px; so its networks are run here one after the other.
+    when it is asked for larger faces only; so its networks are run here one after the other.
 
     Args:
         min_size: side of the smallest face looked for, in pixels of the image after it has been
-            bounded by `max_side`. Defaults to 32; halving it takes about twice the time.
+            bounded by `max_side`. Defaults to 32; at 20 it takes about twice the time.
         max_side: a larger image is shrunk until its longer side has so many pixels. Defaults
             to 640.
+        min_score: confidence below which a face is left out, 0 to 1. Defaults to 0.85.
     """
 
-    def __init__(self, min_size=32, max_side=640):
-        if not _CELL <= min_size <= max_side:
+    min_size: int = 32
+    max_side: int = 640
+    min_score: float = 0.85
+
+    def __post_init__(self):
+        if not _CELL <= self.min_size <= self.max_side:
             raise ValueError(
-                f"min_size must be from {_CELL} to max_side = {max_side}. Received: {min_size}"
+                f"min_size must be from {_CELL} to max_side = {self.max_side}. "
+                f"Received: {self.min_size}"
             )
-        self.min_size = min_size
-        self.max_side = max_side
 
     def __call__(self, images):
         """Find the faces of a batch of images, which may differ in size.
@@ -65,19 +71,22 @@ class Detector:
             list of lists of `Face`, one an image, the largest face first.
         """
         small = [_bound(image, self.max_side) for image in images]
-        found = [[] for _ in images]
         by_size = {}
-        for position, image in enumerate(small):
-            by_size.setdefault(image.size, []).append(position)
-        for positions in by_size.values():
-            for start in range(0, len(positions), _BATCH):
-                batch = positions[start : start + _BATCH]
-                rows = _detect([small[position] for position in batch], self.min_size)
-                for row in rows:
-                    position = batch[int(row[0])]
-                    face = _face(row, images[position].shape, small[position].size)
-                    if face.area > 0:
-                        found[position].append(face)
+        for position, picture in enumerate(small):
+            by_size.setdefault(picture.size, []).append(position)
+        batches = [
+            positions[start : start + _BATCH]
+            for positions in by_size.values()
+            for start in range(0, len(positions), _BATCH)
+        ]
+        found = [[] for _ in images]
+        for batch in batches:
+            pictures = [small[position] for position in batch]
+            for row in _detect(pictures, self.min_size, self.min_score):
+                position = batch[int(row[0])]
+                face = _face(row, images[position].shape, small[position].size)
+                if face.area > 0:
+                    found[position].append(face)
         return [sorted(faces, key=lambda face: (-face.area, face.box)) for faces in found]
 
 
@@ -198,7 +207,7 @@ def _networks():
     return networks
 
 
-def _detect(pictures, min_size):
+def _detect(pictures, min_size, min_score):
     """Rows (image, x0, y0, x1, y1, score) of the faces in Pillow images of one size."""
     from mtcnn.utils.bboxes import resize_to_square, smart_nms_from_bboxes
 
@@ -212,7 +221,7 @@ def _detect(pictures, min_size):
     if not len(rows):
         return rows
     rows = resize_to_square(smart_nms_from_bboxes(rows, 0.7))
-    rows = _refined(output, pixels, rows, side=48, threshold=0.8)
+    rows = _refined(output, pixels, rows, side=48, threshold=min_score)
     return smart_nms_from_bboxes(rows, 0.7, method="min")
 
 
@@ -232,9 +241,16 @@ def _proposals(network, pictures, min_size):
         cells = np.stack([x, y, x, y], axis=1) * _STRIDE + [0, 0, _CELL, _CELL]
         boxes = (cells + offsets[image, y, x] * _CELL) / scale
         rows = np.column_stack([image, boxes, scores[image, y, x, 1]])
-        found.append(smart_nms_from_bboxes(rows, 0.5))
+        found.append(smart_nms_from_bboxes(_strongest(rows), 0.5))
         scale *= _PYRAMID_STEP
-    return np.concatenate(found)
+    return _strongest(np.concatenate(found))
+
+
+def _strongest(rows):
+    """The best rows of each image: suppression takes memory with the square of their number."""
+    rows = rows[np.argsort(-rows[:, 5], kind="stable")]
+    kept = [np.flatnonzero(rows[:, 0] == image)[:_MAX_PROPOSALS] for image in set(rows[:, 0])]
+    return rows[np.sort(np.concatenate(kept))] if kept else rows
 
 
 def _refined(network, pixels, rows, side, threshold):

@@ -2,8 +2,8 @@
 
 import dataclasses
 import os
+import re
 import sys
-from pathlib import Path
 
 from lrl_keras import video
 from lrl_keras.data import images
@@ -11,9 +11,10 @@ from lrl_keras.data.images import shown
 from lrl_keras.errors import InputError
 
 # A file with such a name is meant as a picture or a film, whatever it holds.
-_MEDIA_ENDINGS = frozenset(
-    ".png .apng .jpg .jpeg .jpe .jfif .webp .bmp .tif .tiff .gif .heic .heif .avif .jp2 .jxl .mp4 "
-    ".m4v .mov .mkv .webm .avi .flv .ts .m2ts .mts .mpg .mpeg .vob .wmv .asf .ogv .3gp".split()
+_MEDIA_NAME = re.compile(
+    r"\.(a?png|jpe?g|jpe|jfif|webp|bmp|tiff?|gif|hei[cf]|avif|jp2|jxl|mp4|m4v|mov|mkv|webm|avi|flv"
+    r"|m2?ts|mpe?g|vob|wmv|asf|ogv|3gp)",
+    re.IGNORECASE,
 )
 _NAMED_SKIPS = 5
 
@@ -100,8 +101,8 @@ def _same(path, other):
 
 
 def _is_media(path):
-    ending = Path(path).suffix.lower()
-    return ending in _MEDIA_ENDINGS or images.is_image(path) or video.is_video(path)
+    called = _MEDIA_NAME.fullmatch(os.path.splitext(path)[1])
+    return bool(called) or images.is_image(path) or video.is_video(path)
 
 
 def _file(path, name):

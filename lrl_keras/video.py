@@ -16,6 +16,8 @@ MAX_FRAMES = 1_000_000
 _IMAGE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"jxl ")
 _ISO_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 _HEAD_BYTES = 600
+# What PyAV raises on damaged files and on files that cannot be read to the end.
+_ERRORS = (av.error.FFmpegError, OSError, ValueError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,8 +119,6 @@ def read_frames(path, indices):
     place = None if times is None else {times[index]: index for index in wanted
                                         if index < len(times)}  # fmt: skip
     with _open(path) as (container, stream):
-        if stream.codec_context is None:
-            raise InputError(f"{path}: no decoder for its video; convert it to H.264")
         stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
         stream.codec_context.thread_count = 1
         for index, frame in _decode(container, stream, place):
@@ -142,7 +142,7 @@ def _decode(container, stream, place):
             context.skip_frame = "DEFAULT" if flush or packet.pts in place else "NONREF"
         try:
             frames = packet.decode()
-        except (av.error.FFmpegError, ValueError):
+        except _ERRORS:
             continue
         for frame in frames:
             if place is None:
@@ -158,7 +158,7 @@ def _packets(container, stream):
     while True:
         try:
             packet = next(packets, None)
-        except (av.error.FFmpegError, ValueError):
+        except _ERRORS:
             return
         if packet is None:
             return
@@ -190,13 +190,22 @@ def _open(path):
                 options={"max_pixels": str(MAX_PIXELS)},
                 metadata_errors="replace",
             )
-        except (av.error.FFmpegError, ValueError) as error:
+        except _ERRORS as error:
             raise InputError(f"{path}: cannot be read as a video ({_reason(error)})") from None
         with container:
             if not container.streams.video:
                 raise InputError(f"{path}: has no video stream; give a video file")
             # A cover picture is a video stream too, of one frame.
-            yield container, max(container.streams.video, key=lambda stream: stream.frames)
+            stream = max(container.streams.video, key=lambda stream: stream.frames)
+            context = stream.codec_context
+            if context is None:
+                raise InputError(f"{path}: no decoder for its video; convert it to H.264")
+            if context.width * context.height > MAX_PIXELS:
+                raise InputError(
+                    f"{path}: {context.width} x {context.height} pixels are too many, the limit "
+                    f"is {MAX_PIXELS}; save it smaller"
+                )
+            yield container, stream
 
 
 def _head(path):
@@ -235,7 +244,7 @@ def _to_rgb(frame):
         return None
     try:
         image = frame.to_ndarray(format="rgb24")
-    except (av.error.FFmpegError, ValueError):
+    except _ERRORS:
         return None
     matrix = _display_matrix(frame)
     return image if matrix is None else _upright(image, matrix)

@@ -1,5 +1,6 @@
 """Prepare a dataset: videos in, shards and their manifest out."""
 
+import dataclasses
 import functools
 import os
 import sys
@@ -11,8 +12,9 @@ from tqdm import tqdm
 import lrl_keras
 from lrl_keras.data import manifest as manifests
 from lrl_keras.errors import InputError
+from lrl_keras.faces import Detector
 from tfrecords import resume
-from tfrecords.groups import Settings
+from tfrecords.groups import Group, Settings
 from tfrecords.plan import plan_shards, size_of_videos
 from tfrecords.shards import write_shard
 from tfrecords.sources import SOURCES
@@ -20,8 +22,6 @@ from tfrecords.workers import run
 
 MASKS = ("best", "same")
 
-_MIN_FACE = 32
-_MAX_SIDE = 640
 _BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_noinv_fmt}]"
 _PACKAGES = ("tensorflow", "keras", "av", "mtcnn", "pillow", "numpy")
 
@@ -78,7 +78,7 @@ def prepare(
     methods = tuple(module.METHODS if methods is None else methods)
     _check(module, compression, methods, frames_per_video, image_size, margin, mask_from, workers)
     root, out = Path(root), Path(out)
-    settings = Settings(frames_per_video, image_size, float(margin), _MIN_FACE, _MAX_SIDE)
+    settings = Settings(frames_per_video, image_size, float(margin))
     about = {
         "source": source,
         "arguments": {
@@ -88,7 +88,7 @@ def prepare(
             "image_size": image_size,
             "margin": float(margin),
             "mask_from": mask_from,
-            "detector": f"mtcnn, faces from {_MIN_FACE} px at {_MAX_SIDE} px",
+            "detector": {"name": "mtcnn", **dataclasses.asdict(Detector())},
         },
         "versions": versions(),
     }
@@ -107,7 +107,13 @@ def prepare(
         missing = [shard for shard in shards if shard.name not in reports]
         # The longest first, so that no worker is left alone with it at the end.
         missing.sort(key=lambda shard: -size_of_videos(shard, root))
-        function = functools.partial(write_shard, root=root, out=out, settings=settings)
+        function = functools.partial(
+            write_shard,
+            root=root,
+            out=out,
+            settings=settings,
+            group_type=getattr(module, "Group", Group),
+        )
         reports |= _run(function, missing, shards, workers or _cores(), progress)
         reports = [reports[shard.name] for shard in shards]
         clips = [clip for report in reports for clip in report.pop("clips")]

@@ -24,14 +24,11 @@ class Settings:
         frames_per_video: frames taken of a clip, evenly spaced.
         image_size: side of the stored crops in pixels.
         margin: side of the crop over the longer side of the face.
-        min_face, max_side: `min_size` and `max_side` of `lrl_keras.faces.Detector`.
     """
 
     frames_per_video: int
     image_size: int
     margin: float
-    min_face: int
-    max_side: int
 
 
 class Group:
@@ -46,7 +43,7 @@ class Group:
     def __init__(self, clips, root, settings):
         self.root = Path(root)
         self.settings = settings
-        self.detector = Detector(settings.min_face, settings.max_side)
+        self.detector = Detector()
         self._timelines = {}
         self._faces = {}
         self._mask_reals = {}

@@ -33,7 +33,7 @@ class Shard:
     fingerprint: str
 
 
-def write_shard(shard, on_clip=None, *, root, out, settings):
+def write_shard(shard, on_clip=None, *, root, out, settings, group_type=Group):
     """Write a shard's TFRecord file and, beside it, the report that the manifest is made of.
 
     Both are written under a temporary name, synced and renamed, the report last: a shard with a
@@ -45,6 +45,8 @@ def write_shard(shard, on_clip=None, *, root, out, settings):
         root: the dataset's folder.
         out: the records' folder.
         settings: `tfrecords.groups.Settings`.
+        group_type: what turns the clips of one group into examples. Defaults to
+            `tfrecords.groups.Group`, for videos.
 
     Returns:
         the report, a dict: `name`, `split`, `fingerprint`, `examples`, `labels`, `sha256` and
@@ -54,7 +56,8 @@ def write_shard(shard, on_clip=None, *, root, out, settings):
         InputError: `out` cannot be written.
     """
     try:
-        return _write_shard(shard, on_clip or (lambda path, finished: None), root, out, settings)
+        on_clip = on_clip or (lambda path, finished: None)
+        return _write_shard(shard, on_clip, root, out, settings, group_type)
     except (OSError, tf.errors.OpError) as error:
         reason = getattr(error, "strerror", None) or getattr(error, "message", str(error))
         raise InputError(
@@ -81,12 +84,12 @@ def write_json(path, value):
     os.replace(temporary, path)
 
 
-def _write_shard(shard, on_clip, root, out, settings):
+def _write_shard(shard, on_clip, root, out, settings, group_type):
     path = Path(out) / shard.name
-    temporary = path.parent / PARTS / f"{shard.name}.{os.getpid()}.tmp"
+    temporary = _temporary(path)
     labels, clips = {"0": 0, "1": 0}, []
     with tf.io.TFRecordWriter(str(temporary)) as writer:
-        for group in _groups(shard.clips, root, settings):
+        for group in _groups(shard.clips, root, settings, group_type):
             for job in group.jobs:
                 on_clip(job.clip.path, False)
                 examples, report = group.examples(job)
@@ -111,10 +114,14 @@ def _write_shard(shard, on_clip, root, out, settings):
     return report
 
 
-def _groups(clips, root, settings):
+def _groups(clips, root, settings, group_type):
     """The clips' groups, in order, one at a time."""
     for name in dict.fromkeys(clip.group for clip in clips):
-        yield Group([clip for clip in clips if clip.group == name], root, settings)
+        yield group_type([clip for clip in clips if clip.group == name], root, settings)
+
+
+def _temporary(path):
+    return path.parent / PARTS / f"{path.name}.{os.getpid()}.tmp"
 
 
 def _report_path(out, name):

@@ -1,5 +1,6 @@
 """The one decode and the one resize, for records, training, evaluation and prediction."""
 
+import logging
 import os
 import stat
 import warnings
@@ -13,6 +14,9 @@ from lrl_keras.errors import InputError
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 1 << 30
+
+# Some of Pillow's readers log what they raise as well, without the path.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _SIGNATURES = (_PNG_SIGNATURE, b"\xff\xd8\xff", b"BM", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -66,6 +70,10 @@ def read_image(path):
                 return _decode(file)
     except InputError as error:
         raise InputError(f"{shown(path)}: {error}") from None
+    except Image.DecompressionBombError:
+        raise InputError(
+            f"{shown(path)}: more than {MAX_PIXELS} pixels; save the image smaller"
+        ) from None
     except UnidentifiedImageError:
         raise InputError(
             f"{shown(path)}: no image that can be read; give one of {', '.join(FORMATS)}"
@@ -88,9 +96,11 @@ def check_file(path):
             f"{shown(path)}: cannot be opened ({_reason(error)}); check the path"
         ) from None
     if not stat.S_ISREG(status.st_mode):
-        raise InputError(f"{shown(path)}: no regular file; give an image file")
+        raise InputError(
+            f"{shown(path)}: no regular file but a folder, pipe or device; give a file"
+        )
     if status.st_size == 0:
-        raise InputError(f"{shown(path)}: empty file; give an image file")
+        raise InputError(f"{shown(path)}: empty file; copy it again")
     if status.st_size > MAX_BYTES:
         raise InputError(f"{shown(path)}: more than {MAX_BYTES} bytes; save the image smaller")
 
@@ -171,9 +181,7 @@ def _decode(file):
     image = Image.open(file, formats=FORMATS)
     width, height = image.size
     if width * height > MAX_PIXELS:
-        raise InputError(
-            f"{width} x {height} pixels are more than {MAX_PIXELS}; save the image smaller"
-        )
+        raise Image.DecompressionBombError
     image.load()
     orientation = image.getexif().get(ExifTags.Base.Orientation)
     return _to_rgb(_upright(image, orientation))

@@ -47,9 +47,8 @@ def test_matrix_needs_a_length(n):
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
-@pytest.mark.parametrize("batch", [1, 3])
-def test_equals_scipy_under_every_policy(policy, height, width, batch):
-    images = pixels(batch, height, width)
+def test_equals_scipy_under_every_policy(policy, height, width):
+    images = pixels(2, height, width)
     result = FrequencyFilter()(images)
     assert keras.backend.standardize_dtype(result.dtype) == "float32"
     expected = high_pass(images.astype("float64") @ BT601, 0.33)

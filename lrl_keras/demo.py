@@ -1,0 +1,96 @@
+"""All of it once, small: forgeries, training, evaluation, prediction, pictures."""
+
+from pathlib import Path
+
+import numpy as np
+
+from lrl_keras import data, drawing, evaluation, prediction, runs, training
+from lrl_keras.data import images
+from tfrecords.build import prepare
+from tfrecords.sources import photographs
+
+SETTINGS = training.Settings(
+    backbone="tiny",
+    weights=None,
+    image_size=128,
+    patches=4,
+    epochs=12,
+    batch_size=32,
+    learning_rate=1e-3,
+    halve_every=4,
+)
+_CUTS = 80
+_SHOWN = 24
+
+
+def demo(out="demo", *, verbose=2):
+    """Run the whole way on photographs that ship inside scikit-image.
+
+    Takes some minutes on 2 cores and needs no download. Interrupted or called again, it goes on
+    from what is there.
+
+    Args:
+        out: folder to write. Defaults to `"demo"`.
+        verbose: as in `keras.Model.fit`.
+
+    Returns:
+        dict: `figures` of the held-out photographs as `lrl_keras.evaluation.evaluate` returns
+        them, `results` of the predictions, and `paths` of what was written.
+    """
+    out = Path(out)
+    paths = {
+        name: out / name
+        for name in ("records", "run", "held_out", "overlays", "forgeries.png", "predictions.png")
+    }
+    prepare(
+        photographs.NAME,
+        photographs.ROOT,
+        paths["records"],
+        compression="none",
+        frames_per_video=_CUTS,
+        image_size=SETTINGS.image_size,
+    )
+    shown = _held_out(paths["records"])
+    _draw_forgeries(shown, paths["forgeries.png"])
+    resume = (paths["run"] / runs.CONFIG).exists()
+    training.train(paths["records"], paths["run"], SETTINGS, resume=resume, verbose=verbose)
+    model = runs.load(paths["run"])
+    figures = evaluation.evaluate(model, paths["records"], out=paths["run"])
+    results = _predict(model, shown, paths)
+    return {"figures": figures, "results": results, "paths": paths}
+
+
+def _held_out(records):
+    """A few examples of photographs that are never trained on, evenly spaced over the split."""
+    examples = list(data.examples(records, "test", batch_size=1).as_numpy_iterator())
+    step = len(examples) // _SHOWN
+    return [
+        {
+            "name": f"{example['video'][0].decode()}-{example['frame'][0]:03d}-"
+            f"{example['method'][0].decode()}.png",
+            "image": example["image"][0].astype(np.uint8),
+            "mask": example["mask"][0],
+        }
+        for example in examples[step // 2 :: step]
+    ]
+
+
+def _draw_forgeries(shown, path):
+    pictures, captions = [], []
+    for example in shown:
+        pictures += [example["image"], drawing.heat_map(example["image"], example["mask"])]
+        captions += [example["name"], "its mask"]
+    drawing.save_png(drawing.contact_sheet(pictures, 8, captions), path)
+
+
+def _predict(model, shown, paths):
+    paths["held_out"].mkdir(exist_ok=True)
+    for example in shown:
+        drawing.save_png(example["image"], paths["held_out"] / example["name"])
+    results = list(
+        prediction.predict(model, [paths["held_out"]], crop="none", overlay=paths["overlays"])
+    )
+    pictures = [images.read_image(result["overlay"]) for result in results]
+    captions = [Path(result["input"]).stem for result in results]
+    drawing.save_png(drawing.contact_sheet(pictures, 6, captions), paths["predictions.png"])
+    return results

@@ -1,0 +1,227 @@
+import os
+import random
+import threading
+
+import av
+import numpy as np
+import pytest
+from videos import face_frames, gray_frames, index_of, write_video
+
+from lrl_keras import video
+from lrl_keras.errors import InputError
+
+CONTAINERS = [
+    ("a.mp4", "libx264"),
+    ("a.mov", "mpeg4"),
+    ("a.mkv", "libx264"),
+    ("a.webm", "libvpx-vp9"),
+    ("a.avi", "mpeg4"),
+    ("a.flv", "flv1"),
+    ("a.ts", "libx264"),
+    ("a.mpg", "mpeg2video"),
+    ("a.wmv", "wmv2"),
+]
+
+
+@pytest.fixture(scope="module")
+def h264(tmp_path_factory):
+    """30 frames with B-frames and one key frame, as FaceForensics++ has them."""
+    path = tmp_path_factory.mktemp("h264") / "a.mp4"
+    return write_video(path, face_frames(30), options={"g": "250", "bf": "3"})
+
+
+def test_evenly_spaced_takes_the_middles_of_equal_parts():
+    assert video.evenly_spaced(100, 4) == [12, 37, 62, 87]
+    assert video.evenly_spaced(5, 5) == [0, 1, 2, 3, 4]
+    assert video.evenly_spaced(3, 50) == [0, 1, 2]
+    for count in (7, 300, 1000):
+        for n in range(1, count, 13):
+            middles = np.floor((np.arange(n) + 0.5) * (count / n) + 1e-9).astype(int)
+            assert video.evenly_spaced(count, n) == middles.tolist()
+
+
+@pytest.mark.parametrize(("name", "codec"), CONTAINERS)
+def test_every_container_gives_the_frames_asked_for(tmp_path, name, codec):
+    path = write_video(tmp_path / name, gray_frames(20), codec)
+    assert video.is_video(path)
+    assert video.frame_count(path) == 20
+    found = dict(video.read_frames(path, [2, 9, 10, 19]))
+    assert {index: index_of(frame) for index, frame in found.items()} == {
+        2: 2,
+        9: 9,
+        10: 10,
+        19: 19,
+    }
+    assert all(frame.shape == (96, 128, 3) and frame.dtype == np.uint8 for frame in found.values())
+
+
+def test_skipped_frames_do_not_change_the_wanted_ones(h264):
+    with av.open(str(h264)) as container:
+        everything = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    wanted = [3, 4, 11, 29]
+    found = list(video.read_frames(h264, wanted))
+    assert [index for index, _ in found] == wanted
+    for index, frame in found:
+        np.testing.assert_array_equal(frame, everything[index])
+
+
+def test_rotation_metadata_is_applied(tmp_path):
+    corners = {}
+    for rotation in (0, 90, 180, -90):
+        path = write_video(tmp_path / f"{rotation}.mp4", gray_frames(2), rotation=rotation)
+        ((_, frame),) = video.read_frames(path, [0])
+        assert frame.shape == ((96, 128, 3) if rotation in (0, 180) else (128, 96, 3))
+        red = frame[..., 0].astype(int) - frame[..., 1] > 80
+        y, x = np.argwhere(red).mean(axis=0) / frame.shape[:2]
+        corners[rotation] = ("upper" if y < 0.5 else "lower", "left" if x < 0.5 else "right")
+    assert corners == {
+        0: ("upper", "left"),
+        90: ("lower", "left"),  # a quarter turn against the clock
+        180: ("lower", "right"),
+        -90: ("upper", "right"),
+    }
+
+
+def test_an_index_that_does_not_exist_is_left_out(h264):
+    assert [index for index, _ in video.read_frames(h264, [28, 29, 30, 500])] == [28, 29]
+
+
+def test_unicode_names_and_wrong_extensions_are_read(tmp_path):
+    path = write_video(tmp_path / "Größe 中.mp4", gray_frames(3)).rename(tmp_path / "Größe 中.jpg")
+    assert video.is_video(path)
+    assert video.frame_count(path) == 3
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"\0" * 4000,
+        b"ffconcat version 1.0\nfile '{}'\n",
+        b"#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n{}\n",
+        b"\x89PNG\r\n\x1a\n" + b"\0" * 100,
+        b"\0\0\0\x20ftypheic" + b"\0" * 100,
+        b"\0\0\0\x20ftypisom" + b"\0" * 100,
+        b"\x1a\x45\xdf\xa3" + b"\0" * 700,
+        b"RIFF\0\0\0\0AVI " + b"\0" * 700,
+        b"FLV\x01" + b"\0" * 700,
+        b"\0\0\x01\xba" + b"\0" * 700,
+        bytes.fromhex("3026b2758e66cf11a6d900aa0062ce6c") + b"\0" * 700,
+        (b"\x47" + b"\0" * 187) * 20,
+    ],
+)
+def test_what_is_no_video_is_one_line_that_names_the_file(tmp_path, h264, content):
+    path = tmp_path / "a.mp4"
+    path.write_bytes(content.replace(b"{}", str(h264).encode()))
+    for read in (video.frame_count, lambda path: list(video.read_frames(path, [0]))):
+        with pytest.raises(InputError) as error:
+            read(path)
+        assert str(path) in str(error.value)
+        assert "\n" not in str(error.value)
+
+
+def test_missing_files_folders_and_pipes_are_refused(tmp_path):
+    os.mkfifo(tmp_path / "pipe.mp4")
+    for path in (tmp_path / "none.mp4", tmp_path, tmp_path / "pipe.mp4", tmp_path / "a\0b"):
+        assert not video.is_video(path)
+        with pytest.raises(InputError):
+            video.frame_count(path)
+
+
+def test_a_file_with_sound_only_is_refused(tmp_path):
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("aac", rate=8000)
+        sound = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.float32), "fltp", "mono")
+        sound.rate = 8000
+        container.mux(stream.encode(sound))
+        container.mux(stream.encode())
+    with pytest.raises(InputError, match="no video stream"):
+        video.frame_count(path)
+
+
+def test_a_cut_off_video_gives_what_there_is(tmp_path, h264):
+    whole = write_video(
+        tmp_path / "a.mp4", face_frames(30), options={"g": "5"}, flags="faststart"
+    ).read_bytes()
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(whole[: len(whole) // 2])
+    line = video.timeline(path)
+    assert 0 < line.count < 30
+    assert line.stated == 30
+    found = [index for index, _ in video.read_frames(path, range(30))]
+    assert 0 < len(found) <= line.count
+    assert found == list(range(len(found)))
+
+
+def test_damage_before_a_frame_does_not_shift_its_number(tmp_path):
+    path = write_video(tmp_path / "a.mp4", gray_frames(20), options={"g": "5", "bf": "0"})
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        start, size = packets[7].pos, packets[7].size
+    content = bytearray(path.read_bytes())
+    content[start : start + size] = bytes(size)
+    path.write_bytes(content)
+    found = {index: index_of(frame) for index, frame in video.read_frames(path, range(20))}
+    assert 7 not in found
+    assert [found[index] for index in range(10, 20)] == list(range(10, 20))
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.ts"])
+def test_damaged_videos_raise_nothing_else_and_give_the_same_twice(tmp_path, name):
+    codec = "mpeg4" if name.endswith("avi") else "libx264"
+    whole = write_video(tmp_path / name, face_frames(12), codec).read_bytes()
+    path = tmp_path / f"damaged-{name}"
+    rng = random.Random(7)
+
+    def read():
+        try:
+            count = video.frame_count(path)
+            return count, [
+                (i, frame.tobytes()) for i, frame in video.read_frames(path, range(count))
+            ]
+        except InputError as error:
+            return str(error)
+
+    for trial in range(25):
+        content = bytearray(whole)
+        if trial % 3 == 0:
+            content = content[: rng.randrange(len(content))]
+        for _ in range(rng.choice([1, 10, 300]) if trial % 3 else 0):
+            content[rng.randrange(len(content))] = rng.randrange(256)
+        path.write_bytes(content)
+        assert read() == read()
+
+
+def test_too_many_frames_and_pixels_are_refused(tmp_path, h264, monkeypatch):
+    monkeypatch.setattr(video, "MAX_PIXELS", 1000)
+    with pytest.raises(InputError, match="320 x 240 pixels are too many"):
+        video.frame_count(h264)
+    monkeypatch.setattr(video, "MAX_FRAMES", 10)
+    with pytest.raises(InputError, match="too many"):
+        video.frame_count(h264)
+
+
+def test_threads_may_read_at_the_same_time(h264):
+    results = {}
+
+    def read(number):
+        results[number] = [frame.tobytes() for _, frame in video.read_frames(h264, [5, 20])]
+
+    threads = [threading.Thread(target=read, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert all(results[number] == results[0] for number in range(4))
+
+
+def test_real_videos(shared_data):
+    folder = shared_data / "ffpp" / "original_sequences" / "youtube" / "c23" / "videos"
+    assert [video.frame_count(folder / f"{name}.mp4") for name in ("004", "519", "634")] == [
+        309,
+        751,
+        338,
+    ]
+    ((_, frame),) = video.read_frames(folder / "004.mp4", [308])
+    assert frame.shape == (720, 1280, 3)

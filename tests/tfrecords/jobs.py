@@ -1,0 +1,54 @@
+"""Functions that worker processes of the tests run."""
+
+import dataclasses
+import os
+import signal
+import sys
+import time
+
+from lrl_keras.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    name: str
+    value: object
+
+
+def double(task, notify):
+    notify(f"{task.name}.mp4", False)
+    return 2 * task.value
+
+
+def refuse(task, notify):
+    raise InputError(f"{task.value}: no good")
+
+
+def fail(task, notify):
+    return 1 / task.value
+
+
+def die(task, notify):
+    notify("videos/bad.mp4", False)
+    time.sleep(0.2)
+    if task.value == "exit":
+        print("the reason why", file=sys.stderr)
+        os._exit(3)
+    os.kill(os.getpid(), signal.Signals[task.value])
+
+
+def threads(task, notify):
+    import tensorflow as tf
+
+    return (
+        tf.config.threading.get_intra_op_parallelism_threads(),
+        tf.config.threading.get_inter_op_parallelism_threads(),
+        tf.config.get_visible_devices("GPU"),
+        os.environ["KERAS_BACKEND"],
+    )
+
+
+def sleep(task, notify):
+    with open(task.value, "w", encoding="utf-8") as file:
+        file.write(str(os.getpid()))
+    time.sleep(600)

@@ -1,0 +1,74 @@
+import hashlib
+import pickle
+
+import pytest
+import tensorflow as tf
+
+from lrl_keras.data.schema import decode
+from lrl_keras.errors import InputError
+from tfrecords.groups import Settings
+from tfrecords.plan import plan_shards
+from tfrecords.shards import PARTS, read_report, write_json, write_shard
+from tfrecords.sources.faceforensics import find
+
+SETTINGS = Settings(frames_per_video=3, image_size=48, margin=1.3)
+
+
+@pytest.fixture
+def shard(tree):
+    """000 and its two fakes."""
+    shards = plan_shards(find(tree).clips, tree, SETTINGS, "test")
+    return next(shard for shard in shards if shard.clips[0].group == "000")
+
+
+def write(shard, tree, out, **options):
+    (out / PARTS).mkdir(parents=True, exist_ok=True)
+    return write_shard(shard, root=tree, out=out, settings=SETTINGS, **options)
+
+
+def test_a_shard_and_its_report(shard, tree, tmp_path):
+    notes = []
+    report = write(shard, tree, tmp_path, on_clip=lambda *note: notes.append(note))
+    path = tmp_path / shard.name
+    records = [decode(record) for record in tf.data.TFRecordDataset(str(path))]
+    assert report["examples"] == len(records) == 9
+    assert report["labels"] == {"0": 3, "1": 6}
+    assert report["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert [clip["video"] for clip in report["clips"]] == ["000", "000_003", "000_003"]
+    assert {clip["shard"] for clip in report["clips"]} == {shard.name}
+    assert [int(record["frame"]) for record in records[:3]] == report["clips"][0]["kept"]
+    assert notes == [(clip.path, done) for clip in shard.clips for done in (False, True)]
+    assert read_report(tmp_path, shard.name) == report
+    assert sorted(path.name for path in (tmp_path / PARTS).iterdir()) == [f"{shard.name}.json"]
+
+
+def test_the_same_bytes_again_and_wherever_it_runs(shard, tree, tmp_path):
+    first = write(shard, tree, tmp_path / "a")
+    other = pickle.loads(pickle.dumps(shard))
+    second = write(other, tree, tmp_path / "b")
+    assert first == second
+    names = [(tmp_path / folder / shard.name).read_bytes() for folder in "ab"]
+    assert names[0] == names[1]
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(shard, tree, tmp_path):
+    (tmp_path / PARTS).write_text("in the way")
+    with pytest.raises(InputError, match="cannot be written") as error:
+        write_shard(shard, root=tree, out=tmp_path, settings=SETTINGS)
+    assert "\n" not in str(error.value)
+
+
+def test_a_full_disk_is_one_line(shard, tree, tmp_path, monkeypatch):
+    (tmp_path / PARTS).mkdir()
+    monkeypatch.setattr("tfrecords.shards._temporary", lambda path: "/dev/full")
+    with pytest.raises(InputError, match=r"cannot be written .*free space"):
+        write_shard(shard, root=tree, out=tmp_path, settings=SETTINGS)
+
+
+def test_damaged_reports_count_as_none(tmp_path):
+    (tmp_path / PARTS).mkdir()
+    assert read_report(tmp_path, "a.tfrecord") is None
+    write_json(tmp_path / PARTS / "a.tfrecord.json", {"x": [1]})
+    assert read_report(tmp_path, "a.tfrecord") == {"x": [1]}
+    (tmp_path / PARTS / "a.tfrecord.json").write_text('{"x": [')
+    assert read_report(tmp_path, "a.tfrecord") is None

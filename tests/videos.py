@@ -1,0 +1,61 @@
+"""Real encoded videos for tests."""
+
+import av
+import numpy as np
+from skimage import data
+
+HEIGHT, WIDTH = 240, 320
+
+
+def write_video(path, frames, codec="libx264", rate=25, rotation=0, options=None, flags=""):
+    """Encode a list of uint8 arrays (H, W, 3); the container follows from the name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w", options={"movflags": flags} if flags else {}) as container:
+        stream = container.add_stream(codec, rate=rate, options=options or {})
+        stream.height, stream.width = frames[0].shape[:2]
+        stream.pix_fmt = "yuv420p"
+        if rotation:
+            stream.set_display_rotation(rotation)
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode())
+    return path
+
+
+def gray_frames(count, step=8):
+    """Frames told apart by their brightness: frame i is about 20 + step * i."""
+    frames = []
+    for index in range(count):
+        frame = np.full((96, 128, 3), 20 + step * index, np.uint8)
+        frame[:24, :32] = [200, 20, 20]  # red in the upper left corner
+        frames.append(frame)
+    return frames
+
+
+def index_of(frame, step=8):
+    """The index that `gray_frames` painted into a frame."""
+    return round((float(np.median(frame)) - 20) / step)
+
+
+def face_frames(count):
+    """A photograph of a woman's face, moving slowly over the picture."""
+    photograph = data.astronaut()
+    return [photograph[index : index + HEIGHT, 60 + index : 60 + index + WIDTH].copy()
+            for index in range(count)]  # fmt: skip
+
+
+def forged(frames):
+    """The same frames with the mouth and chin brighter and shifted."""
+    out = []
+    for index, frame in enumerate(frames):
+        frame = frame.copy()
+        mouth = (slice(130 - index, 180 - index), slice(125 - index, 190 - index))
+        frame[mouth] = np.clip(frame[mouth].astype(int) + 70, 0, 255)
+        out.append(frame)
+    return out
+
+
+def faceless_frames(count):
+    """A picture without any face."""
+    texture = np.stack([data.brick()] * 3, axis=-1)
+    return [texture[index : index + HEIGHT, :WIDTH].copy() for index in range(count)]
