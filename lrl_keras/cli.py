@@ -33,6 +33,11 @@ def main(argv=None):
         # The reader of standard output has left, as `head` does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except OSError as error:
+        # A place that cannot be written, a full disk.
+        reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+        print(f"lrl-keras: error: {' '.join(reason.split())}", file=sys.stderr)
+        return 1
 
 
 def _prepare(arguments):

@@ -45,6 +45,9 @@ def evaluate(model, records, split="test", *, batch_size=32, out=None, progress=
         InputError: if the split is empty or has one class only.
     """
     manifest = records_manifest.read(records)
+    if out is not None:
+        # Before the scoring: hours later is too late to learn that nothing can be written there.
+        Path(out).mkdir(parents=True, exist_ok=True)
     frames = _score(model, records, split, batch_size, manifest, progress)
     videos = _by_video(frames)
     _need_both_classes(records, split, frames)
@@ -140,7 +143,6 @@ def _figures(labels, scores):
 
 
 def _write(out, result, frames):
-    out.mkdir(parents=True, exist_ok=True)
     with replacing(out / "scores.csv") as temporary, open(temporary, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(frames)

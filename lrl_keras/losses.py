@@ -7,7 +7,7 @@ The classification loss (Eq. 11) is `keras.losses.BinaryCrossentropy`; `LRL.comp
 import keras
 from keras import ops
 
-from lrl_keras.layers.similarity import similarity_target
+from lrl_keras.layers.similarity import check_patches, similarity_target
 
 
 @keras.saving.register_keras_serializable("lrl_keras")
@@ -39,8 +39,8 @@ class SimilarityLoss(keras.losses.Loss):
         **kwargs,
     ):
         super().__init__(name=name, reduction=reduction, **kwargs)
-        self.patches = patches
-        self.norm = norm
+        self.patches = check_patches(patches)
+        self.norm = bool(norm)
 
     def call(self, y_true, y_pred):
         error = similarity_target(y_true, self.patches) - ops.cast(y_pred, "float32")

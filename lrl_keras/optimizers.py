@@ -1,7 +1,14 @@
 """Adam with L2 regularisation, as PyTorch and the paper use it."""
 
+import math
+
 import keras
 from keras import ops
+
+
+def _bias_correction(beta, step):
+    """1 - beta^step, without the cancellation that costs float32 digits in the first steps."""
+    return -ops.expm1(step * math.log(beta)) if beta else ops.ones_like(step)
 
 
 @keras.saving.register_keras_serializable("lrl_keras")
@@ -54,8 +61,8 @@ class AdamL2(keras.optimizers.Adam):
         rate = ops.cast(learning_rate, dtype)
         gradient = ops.cast(gradient, dtype)
         step = ops.cast(self.iterations + 1, dtype)
-        correction_1 = 1 - ops.power(ops.cast(self.beta_1, dtype), step)
-        correction_2 = 1 - ops.power(ops.cast(self.beta_2, dtype), step)
+        correction_1 = _bias_correction(self.beta_1, step)
+        correction_2 = _bias_correction(self.beta_2, step)
         if self.weight_decay and self._use_weight_decay(variable):
             gradient = gradient + variable * ops.cast(self.weight_decay, dtype)
 

@@ -8,6 +8,7 @@ import re
 import shutil
 
 from lrl_keras.data import manifest as manifests
+from lrl_keras.data.schema import SCHEMA_VERSION
 from lrl_keras.errors import InputError
 from tfrecords.shards import PARTS, read_report, write_json
 
@@ -26,12 +27,12 @@ def finished(out, identity):
     Returns:
         the manifest; only where all shards have their checksums and nothing is left to tidy.
     """
-    if (out / PARTS).exists() or not (out / manifests.MANIFEST).exists():
-        return None
-    manifest = manifests.read(out)
-    if _difference(_identity(manifest), identity):
+    if (out / PARTS).exists():
         return None
     try:
+        manifest = manifests.read(out)
+        if _difference(_identity(manifest), identity):
+            return None
         manifests.verify(out, manifest)
     except InputError:
         return None
@@ -91,8 +92,8 @@ def kept_reports(out, identity):
 
 def complete(out, manifest):
     """Write the manifest, unless the same is there, and remove the traces of the run."""
-    text = manifests.MANIFEST
-    if not (out / text).exists() or manifests.read(out) != json.loads(json.dumps(manifest)):
+    wanted = json.loads(json.dumps({"schema_version": SCHEMA_VERSION, **manifest}))
+    if not (out / manifests.MANIFEST).exists() or manifests.read(out) != wanted:
         manifests.write(out, manifest)
     shutil.rmtree(out / PARTS)
 

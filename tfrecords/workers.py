@@ -87,6 +87,8 @@ class _Worker:
                 "CUDA_VISIBLE_DEVICES": "-1",
                 "KERAS_BACKEND": "tensorflow",
                 "TF_CPP_MIN_LOG_LEVEL": "3",
+                "TF_NUM_INTEROP_THREADS": "1",
+                "TF_NUM_INTRAOP_THREADS": "1",
             },
         )
         theirs.close()
@@ -141,10 +143,6 @@ class _Worker:
 
 def _main():
     threading.Thread(target=_leave_with_parent, daemon=True).start()
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
     connection = multiprocessing.connection.Connection(int(sys.argv[1]))
     function = connection.recv()
     while True:

@@ -32,7 +32,8 @@ def _pixels_per_patch(height, width, patches):
     return np.maximum(counts, 1).astype("float32")
 
 
-def _check_patches(patches):
+def check_patches(patches):
+    """`patches` as an int of at least 1, or a ValueError."""
     if int(patches) != patches or patches < 1:
         raise ValueError(f"`patches` must be an integer of at least 1. Received: {patches}")
     return int(patches)
@@ -54,7 +55,7 @@ def similarity_target(mask, patches):
 
     Reference: Eq. (8)-(9), Sec. 3.3.
     """
-    patches = _check_patches(patches)
+    patches = check_patches(patches)
     mask = ops.cast(ops.convert_to_tensor(mask), "float32")
     counts = _pixels_per_patch(mask.shape[1], mask.shape[2], patches)
     forged = ops.sum(_partition(mask, patches), axis=(2, 3)) / counts
@@ -88,7 +89,7 @@ class PatchSimilarity(keras.layers.Layer):
 
     def __init__(self, patches=5, **kwargs):
         super().__init__(autocast=False, **kwargs)
-        self.patches = _check_patches(patches)
+        self.patches = check_patches(patches)
 
     def build(self, input_shape):
         if len(input_shape) != 4 or None in input_shape[1:]:

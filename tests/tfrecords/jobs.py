@@ -40,12 +40,12 @@ def die(task, notify):
 def threads(task, notify):
     import tensorflow as tf
 
-    return (
-        tf.config.threading.get_intra_op_parallelism_threads(),
-        tf.config.threading.get_inter_op_parallelism_threads(),
-        tf.config.get_visible_devices("GPU"),
-        os.environ["KERAS_BACKEND"],
-    )
+    tf.function(tf.linalg.matmul)(tf.ones((512, 512)), tf.ones((512, 512)))
+    names = []
+    for thread in os.listdir("/proc/self/task"):
+        with open(f"/proc/self/task/{thread}/comm", encoding="utf-8") as file:
+            names.append(file.read().strip())
+    return names.count("tf_Compute"), tf.config.get_visible_devices("GPU")
 
 
 def sleep(task, notify):

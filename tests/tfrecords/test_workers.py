@@ -42,7 +42,7 @@ def test_no_tasks_no_workers():
 
 def test_a_worker_has_one_thread_and_no_gpu():
     ((_, _, result),) = run(jobs.threads, [jobs.Task("t", 0)], 4)
-    assert result == (1, 1, [], "tensorflow")
+    assert result == (1, [])
 
 
 def test_input_errors_come_back_as_they_are():

@@ -143,8 +143,7 @@ def random_cut(photograph, size, rng):
     y, x = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
     cut = images.resize(photograph[y : y + side, x : x + side], size).numpy() / 255
     if rng.random() < 0.5:
-        # Contiguous, because `unsharp_mask` gives other values for a mirrored view.
-        cut = np.ascontiguousarray(cut[:, ::-1])
+        cut = cut[:, ::-1]
     return cut, (x, y, x + side, y + side)
 
 
@@ -179,7 +178,9 @@ def _recolour(image, rng):
 def _sharpen_or_blur(image, rng):
     if rng.random() < 0.5:
         return filters.gaussian(image, rng.uniform(0.8, 1.6), channel_axis=-1)
-    return filters.unsharp_mask(image, radius=1.5, amount=rng.uniform(1, 2), channel_axis=-1)
+    # Not `filters.unsharp_mask`: in scikit-image 0.26 it leaves memory uninitialised with
+    # `channel_axis=-1`.
+    return image + rng.uniform(1, 2) * (image - filters.gaussian(image, 1.5, channel_axis=-1))
 
 
 def _resample(image, rng):

@@ -1,0 +1,133 @@
+"""The command line as a user calls it: exit codes, streams, one line an error."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from PIL import Image
+from skimage import data
+
+from lrl_keras import cli
+
+TRAINING = ["--backbone", "tiny", "--weights", "none", "--image-size", "64", "--patches", "4"]
+TRAINING += ["--epochs", "1", "--batch-size", "8"]
+
+
+@pytest.fixture(scope="module")
+def run(photograph_records, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    assert cli.main(["train", str(photograph_records), str(folder), *TRAINING]) == 0
+    return folder
+
+
+def _command(*arguments, **options):
+    command = [sys.executable, "-m", "lrl_keras.cli", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
+
+
+@pytest.mark.parametrize("verb", ["prepare", "train", "evaluate", "predict", "demo"])
+def test_help_names_what_is_read_and_written(verb, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main([verb, "--help"])
+    assert caught.value.code == 0
+    text = capsys.readouterr().out
+    assert "usage: lrl-keras " + verb in text
+    assert len(text.splitlines()) > 5
+
+
+def test_version_and_wrong_usage():
+    assert _command("--version").stdout.startswith("lrl-keras 0.")
+    wrong = _command("train")
+    assert wrong.returncode == 2
+    assert "usage" in wrong.stderr
+
+
+def test_results_are_on_standard_output_alone(run, photograph_records):
+    done = _command("evaluate", run, photograph_records, "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["frame"]["overall"]["real"] == 12
+    assert (run / "metrics.json").is_file()
+
+
+def test_evaluation_as_a_table(run, photograph_records, tmp_path, capsys):
+    code = cli.main(["evaluate", str(run), str(photograph_records), "--out", str(tmp_path / "e")])
+    assert code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["ACC", "bal.", "ACC", "AUC", "AP", "EER", "real", "forged"]
+    assert [line.split()[:2] for line in lines[1:3]] == [
+        ["frame", "overall"],
+        ["frame", "Deepfakes"],
+    ]
+    assert {path.name for path in (tmp_path / "e").iterdir()} == {
+        "metrics.json",
+        "scores.csv",
+        "roc.png",
+        "scores.png",
+    }
+
+
+def test_predict_goes_on_after_what_cannot_be_read(run, tmp_path, capsys):
+    picture = tmp_path / "coffee.png"
+    Image.fromarray(data.coffee()).save(picture)
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(picture.read_bytes()[:1000])
+    code = cli.main(
+        [
+            "predict",
+            str(run),
+            str(broken),
+            str(picture),
+            "--crop",
+            "none",
+            "--overlay",
+            str(tmp_path / "overlay"),
+        ]
+    )
+    captured = capsys.readouterr()
+    assert code == 1
+    result = json.loads(captured.out)
+    assert result["input"] == str(picture)
+    assert 0 <= result["score"] <= 1
+    assert "broken.png" in captured.err
+    assert len(list((tmp_path / "overlay").iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["evaluate", "{tmp}/none", "{records}"],
+        ["evaluate", "{run}", "{tmp}"],
+        ["evaluate", "{run}", "{records}", "--batch-size", "4", "--out", "{run}/config.json"],
+        ["predict", "{tmp}", "x.png"],
+        ["predict", "{run}", "{tmp}/none.png"],
+        ["train", "{tmp}", "{tmp}/run"],
+        ["train", "{records}", "{run}"],
+        ["train", "{records}", "{tmp}/run", "--backbone", "vgg"],
+        ["train", "{records}", "{tmp}/run", "--learning-rate", "-1"],
+        ["train", "{records}", "{tmp}/run", "--weights", "{tmp}/none.h5", "--backbone", "tiny"],
+        ["train", "{records}", "{run}/config.json", *TRAINING],
+        ["prepare", "faceforensics", "{tmp}", "{tmp}/out"],
+    ],
+)
+def test_mistakes_are_one_line(arguments, run, photograph_records, tmp_path, capsys):
+    places = {"tmp": tmp_path, "run": run, "records": photograph_records}
+    code = cli.main([argument.format(**places) for argument in arguments])
+    captured = capsys.readouterr()
+    assert code == 1
+    assert captured.out == ""
+    assert len(captured.err.strip().splitlines()) == 1, captured.err
+    assert captured.err.startswith("lrl-keras: error: ")
+
+
+def test_reader_that_leaves_early_is_no_traceback(run, tmp_path):
+    for index in range(3):
+        Image.fromarray(data.coffee()).save(tmp_path / f"{index}.png")
+    command = f"{sys.executable} -m lrl_keras.cli predict {run} {tmp_path} --crop none | head -n 1"
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+    done = subprocess.run(
+        command, shell=True, capture_output=True, text=True, timeout=120, env=environment
+    )
+    assert "Traceback" not in done.stderr
+    assert json.loads(done.stdout)["kind"] == "image"
