@@ -59,7 +59,7 @@ def _prepare(arguments):
     if arguments.json:
         _print_json({"out": arguments.out, "counts": manifest["counts"]})
     else:
-        print(f"{arguments.out}: {json.dumps(manifest['counts'], indent=1)}")
+        _print_counts(arguments.out, manifest["counts"])
     return 0
 
 
@@ -184,6 +184,25 @@ def _import_quietly():
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+def _print_counts(out, counts):
+    columns = (
+        "listed_videos",
+        "missing_videos",
+        "unusable_videos",
+        "unpaired_videos",
+        "dropped_frames",
+        "examples",
+    )
+    heads = [name.replace("_", " ") for name in columns]
+    print(f"{out}/manifest.json names every video and frame.\n")
+    print(f"{'split':6}{'':5} {'method':16}" + "".join(f"{head:>17}" for head in heads))
+    for split, kinds in counts.items():
+        for kind, methods in kinds.items():
+            for method, numbers in methods.items():
+                values = "".join(f"{numbers[name]:17}" for name in columns)
+                print(f"{split:6}{kind:5} {method:16}{values}")
 
 
 def _verbosity():

@@ -68,8 +68,9 @@ class AdamL2(keras.optimizers.Adam):
 
         index = self._get_variable_index(variable)
         m, v = self._momentums[index], self._velocities[index]
-        self.assign_add(m, (gradient - m) * (1 - self.beta_1))
-        self.assign_add(v, (ops.square(gradient) - v) * (1 - self.beta_2))
+        # Not m += (g - m) * (1 - beta_1), which drowns a small g next to a large m in rounding.
+        self.assign(m, self.beta_1 * m + (1 - self.beta_1) * gradient)
+        self.assign(v, self.beta_2 * v + (1 - self.beta_2) * ops.square(gradient))
         denominator = ops.sqrt(v) / ops.sqrt(correction_2) + self.epsilon
         self.assign_sub(variable, rate / correction_1 * m / denominator)
 

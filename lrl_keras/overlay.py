@@ -71,7 +71,7 @@ class Folder:
     def _new(self, name, ending):
         try:
             yield self._free(name, ending)
-        except (OSError, av.error.FFmpegError) as error:
+        except (OSError, ValueError, av.error.FFmpegError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"{self.path}: overlay of {name!a} not written ({reason})") from None
 
@@ -108,10 +108,13 @@ def _encode(path, frames):
         for number, (index, image, faces) in enumerate(frames):
             picture = _even(_drawn(image, faces, f"frame {index} "))
             if stream is None:
-                stream = container.add_stream("libx264", rate=FRAMES_PER_SECOND)
+                stream = container.add_stream(
+                    "libx264",
+                    rate=FRAMES_PER_SECOND,
+                    options={"crf": "20", "preset": "veryfast"},
+                )
                 stream.height, stream.width = picture.shape[:2]
                 stream.pix_fmt = "yuv420p"
-                stream.options = {"crf": "20", "preset": "veryfast"}
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
             frame.pts, frame.time_base = number, fractions.Fraction(1, FRAMES_PER_SECOND)
             container.mux(stream.encode(frame))

@@ -87,10 +87,12 @@ def predict(
         stored = _StoredBoxes(boxes)
     folder = None
     if overlay is not None:
-        folder = Folder(overlay)
+        folder, inputs = Folder(overlay), list(inputs)
         if any(os.path.isdir(path) and os.path.samefile(path, overlay) for path in inputs):
             raise InputError(f"{shown(overlay)}: is an input; choose another overlay folder")
-    if detector is None and crop == "face":
+    if crop == "none":
+        detector = None
+    elif detector is None:
         detector = faces.Detector()
     scorer = Scorer(model, batch_size, detector, keep_heat=folder is not None)
     files = all_inputs.find(inputs, leave_out=overlay)

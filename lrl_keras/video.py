@@ -15,6 +15,7 @@ MAX_FRAMES = 1_000_000
 
 _IMAGE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"jxl ")
 _ISO_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
+_STREAMS_AFTER_HEADER = ("flv", "mpeg", "mpegts")
 _HEAD_BYTES = 600
 # What PyAV raises on damaged files and on files that cannot be read to the end.
 _ERRORS = (av.error.FFmpegError, OSError, ValueError)
@@ -181,14 +182,12 @@ def _open(path):
             f"{path}: no video that can be read; expected MP4/MOV, Matroska/WebM, AVI, FLV, "
             "MPEG-TS, MPEG-PS or ASF/WMV"
         )
+    # PyAV 13 crashes on options where the streams are found only after the header.
+    options = None if name in _STREAMS_AFTER_HEADER else {"max_pixels": str(MAX_PIXELS)}
     with open(path, "rb") as file:
         try:
             container = av.open(
-                file,
-                mode="r",
-                format=name,
-                options={"max_pixels": str(MAX_PIXELS)},
-                metadata_errors="replace",
+                _Reader(file), mode="r", format=name, options=options, metadata_errors="replace"
             )
         except _ERRORS as error:
             raise InputError(f"{path}: cannot be read as a video ({_reason(error)})") from None
@@ -206,6 +205,24 @@ def _open(path):
                     f"is {MAX_PIXELS}; save it smaller"
                 )
             yield container, stream
+
+
+class _Reader:
+    """A file as PyAV sees it: without its name, and seeking before its start only fails.
+
+    A damaged file may ask for that; an exception there would be printed with its traceback.
+    """
+
+    def __init__(self, file):
+        self.read = file.read
+        self.tell = file.tell
+        self._file = file
+
+    def seek(self, offset, whence=os.SEEK_SET):
+        try:
+            return self._file.seek(offset, whence)
+        except (OSError, ValueError, OverflowError):
+            return -1
 
 
 def _head(path):

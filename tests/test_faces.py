@@ -142,6 +142,13 @@ def test_faces_that_cross_keep_their_size():
     assert len(large) == len(small) == 12
 
 
+def test_a_much_smaller_face_at_the_same_place_is_another_one():
+    detections = [[face(100, 100, 120)]] * 6 + [[face(130, 130, 50)]] * 6
+    large, small = persistent_tracks(detections)
+    assert sorted(large) == [0, 1, 2, 3, 4, 5]
+    assert sorted(small) == [6, 7, 8, 9, 10, 11]
+
+
 def test_a_clip_of_several_shots_keeps_the_longest():
     shots = [[face(0, 0, 50)]] * 4 + [[face(400, 0, 90)]] * 5 + [[face(0, 400, 70)]] * 4
     (track,) = persistent_tracks(shots)

@@ -69,7 +69,7 @@ def test_names_neither_collide_nor_lead_out(model, tmp_path):
     picture.save(alone)
     out = tmp_path / "deep" / "out"
     inputs = [folder, alone, tmp_path / "other" / ".." / "in" / "a.png", folder / "x" / "a.jpg"]
-    results = list(predict(model, inputs, overlay=out, crop="none"))
+    results = list(predict(model, iter(inputs), overlay=out, crop="none"))
     written = [result["overlay"] for result in results]
     assert len({path.casefold() for path in written}) == len(names) + 3
     everything = {str(path) for path in out.rglob("*") if path.is_file()}

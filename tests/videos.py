@@ -1,5 +1,7 @@
 """Real encoded videos for tests."""
 
+import struct
+
 import av
 import numpy as np
 from skimage import data
@@ -7,19 +9,29 @@ from skimage import data
 HEIGHT, WIDTH = 240, 320
 
 
-def write_video(path, frames, codec="libx264", rate=25, rotation=0, options=None, flags=""):
+def write_video(path, frames, codec="libx264", rate=25, options=None, flags=""):
     """Encode a list of uint8 arrays (H, W, 3); the container follows from the name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options={"movflags": flags} if flags else {}) as container:
         stream = container.add_stream(codec, rate=rate, options=options or {})
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = "yuv420p"
-        if rotation:
-            stream.set_display_rotation(rotation)
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
     return path
+
+
+def turn_clockwise(path, turns):
+    """Write into the track header of an MP4 what a phone writes when it is held turned."""
+    a, b, c, d = [(1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0)][turns]
+    upright, turned = [
+        struct.pack(">9i", *(entry << 16 for entry in (a, b, 0, c, d, 0, 0, 0)), 1 << 30)
+        for a, b, c, d in ((1, 0, 0, 1), (a, b, c, d))
+    ]
+    content = path.read_bytes()
+    start = content.index(upright, content.index(b"tkhd"))
+    path.write_bytes(content[:start] + turned + content[start + len(turned) :])
 
 
 def gray_frames(count, step=8):

@@ -174,7 +174,14 @@ def _run(function, missing, shards, count, progress):
     total = sum(len(shard.clips) for shard in shards)
     done = total - sum(len(shard.clips) for shard in missing)
     reports = {}
-    with tqdm(total=total, initial=done, unit="clip", file=sys.stderr, disable=not progress) as bar:
+    with tqdm(
+        total=total,
+        initial=done,
+        unit="clip",
+        bar_format=_BAR,
+        file=sys.stderr,
+        disable=not progress,
+    ) as bar:
         for shard, note, report in run(function, missing, count):
             if note is None:
                 reports[shard.name] = report

@@ -49,15 +49,21 @@ def locked(out):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # The run that held the lock until now may have removed its file.
-            alone = os.fstat(file.fileno()).st_ino == path.stat().st_ino
-        except (BlockingIOError, FileNotFoundError):
+            alone = _is_at(file, path)
+        except BlockingIOError:
             alone = False
         if not alone:
             raise InputError(
                 f"{out}: another run is preparing records there; wait for it or choose another "
                 "folder"
             )
-        yield
+        try:
+            yield
+        finally:
+            if _is_at(file, path):
+                path.unlink()
+                with contextlib.suppress(OSError):  # not empty: the run is to be continued
+                    folder.rmdir()
 
 
 def begin(out, identity, overwrite):
@@ -109,6 +115,13 @@ def clear(out):
             path.unlink()
 
 
+def _is_at(file, path):
+    try:
+        return os.fstat(file.fileno()).st_ino == path.stat().st_ino
+    except FileNotFoundError:
+        return False
+
+
 def _earlier(out, overwrite):
     """Identity of the records in `out`, `None` where there are none; a text if unknown."""
     try:
@@ -119,6 +132,8 @@ def _earlier(out, overwrite):
         if overwrite:
             return str(error)
         raise InputError(f"{str(error).rsplit(';', 1)[0]}; {_WAY_OUT}") from None
+    except ValueError:
+        return f"holds an unfinished run, but its {PARTS}/{_PLAN} is damaged"
     except FileNotFoundError:
         if any(path.suffix == ".tfrecord" for path in out.iterdir()):
             return "holds .tfrecord files but no manifest.json of them"

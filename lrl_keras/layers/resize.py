@@ -42,8 +42,7 @@ class BilinearResize(keras.layers.Layer):
         super().__init__(**kwargs)
         if height < 1 or width < 1:
             raise ValueError(
-                "`height` and `width` must be at least 1. "
-                f"Received: height={height}, width={width}"
+                f"`height` and `width` must be at least 1. Received: height={height}, width={width}"
             )
         self.height = int(height)
         self.width = int(width)

@@ -35,7 +35,7 @@ def _layer_cost(layer):
     if isinstance(layer, FrequencyFilter):
         _, height, width, _ = layer.input.shape
         rows, columns = layer._triangle.shape
-        return 2 * (rows * height * width + rows * width * columns)
+        return (rows + columns) * height * width + rows * columns * (height + width)
     if isinstance(layer, BilinearResize):
         _, height, width, channels = layer.input.shape
         if (height, width) == (layer.height, layer.width):

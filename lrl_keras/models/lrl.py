@@ -22,8 +22,9 @@ class LRL(keras.Model):
 
     Args:
         backbone: `"efficientnet_b4"`, `"efficientnet_b0"`, `"xception"`, `"mobilenet_v3_small"`,
-            `"tiny"`, or a KerasCV or KerasHub backbone with the pyramid outputs P3, P4 and P5.
-            Defaults to `"efficientnet_b4"`.
+            `"tiny"`, or a KerasCV or KerasHub backbone with the pyramid outputs P3, P4 and P5. Such
+            an object gives its configuration and its weights; its input is raw pixels where it
+            has a rescaling layer of its own, else [-1, 1]. Defaults to `"efficientnet_b4"`.
         image_size: side S of the input in pixels, at least 32. Defaults to `299`.
         patches: k, patches along each side of the face. Defaults to `5`. A high map smaller than
             k x k (S below 32 k) leaves patches without a pixel, which are similar to none.
@@ -189,6 +190,11 @@ class LRL(keras.Model):
             metrics=metrics,
             **kwargs,
         )
+
+    def compile_from_config(self, config):
+        """Compile as before saving; Keras leaves this to models with a `compile` of their own."""
+        self.compile(**keras.saving.deserialize_keras_object(config))
+        self.optimizer.build(self.trainable_variables)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         return super().compute_loss(

@@ -13,7 +13,7 @@ from damage import png_of_zeros
 from PIL import Image
 from skimage import data
 
-from lrl_keras.data import examples, load, manifest
+from lrl_keras.data import boxes, examples, load, manifest
 from lrl_keras.data.schema import encode_png
 from lrl_keras.errors import InputError
 
@@ -182,6 +182,7 @@ def test_another_image_size_is_resized_like_pillow(photograph_records):
     np.testing.assert_allclose(*both, atol=0.03)
 
 
+@pytest.mark.tensorflow
 @pytest.mark.filterwarnings("ignore:`shuffle=True` was passed")
 def test_fit_gets_one_epoch_a_time(photograph_records):
     dataset = load(photograph_records, "train", 8)
@@ -190,6 +191,7 @@ def test_fit_gets_one_epoch_a_time(photograph_records):
     assert numbers == [[0, 1], [1, 2], [2, 3]]
 
 
+@pytest.mark.tensorflow
 @pytest.mark.slow
 def test_two_devices_train_alike_on_one_dataset(photograph_records):
     command = [sys.executable, fitting.__file__, str(photograph_records), str(SIZE)]
@@ -285,3 +287,14 @@ def test_examples_that_lie_end_in_an_error_that_says_so(
     for reader in (load, examples):
         with pytest.raises(tf.errors.InvalidArgumentError, match=words):
             read(reader(records, "val", batch_size=4))
+
+
+def test_the_boxes_of_all_splits_are_found(photograph_records):
+    found = boxes(photograph_records)
+    expected = {}
+    for _, shard in photographs.shards_of_photographs():
+        for example in shard:
+            clip = expected.setdefault((example.dataset, example.method, example.video), {})
+            clip[example.frame] = [example.box]
+    assert found == expected
+    assert len(found) == 16

@@ -1,11 +1,9 @@
 import shutil
 
 import pytest
-from ffpp_tree import write_tree
+from ffpp_tree import ARGUMENTS, write_tree
 
 from tfrecords.build import prepare
-
-ARGUMENTS = {"frames_per_video": 4, "image_size": 64, "progress": False}
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import numpy as np
 from videos import face_frames, faceless_frames, forged, write_video
 
 COUNT = 12
+ARGUMENTS = {"frames_per_video": 4, "image_size": 64, "progress": False}  # of `prepare`
 UNICODE = "naïve 7 中"
 SPLITS = {
     "train": [["000", "003"], ["004", "005"]],

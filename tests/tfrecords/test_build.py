@@ -1,6 +1,7 @@
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -9,8 +10,7 @@ import time
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ARGUMENTS
-from ffpp_tree import UNICODE, video_path, write_splits
+from ffpp_tree import ARGUMENTS, UNICODE, video_path, write_splits
 from PIL import Image
 from videos import face_frames, faceless_frames, write_video
 
@@ -134,7 +134,7 @@ def test_killed_after_its_first_shard_it_ends_with_the_same_bytes(tree, finished
     assert contents(tmp_path) == contents(finished_records)
 
 
-def test_nothing_usable_is_an_error_and_leaves_nothing(tmp_path, capsys):
+def test_nothing_usable_is_an_error_and_leaves_nothing(tmp_path):
     root, out = tmp_path / "root", tmp_path / "out"
     write_splits(root)
     write_video(video_path(root, "real", "000"), faceless_frames(3))
@@ -142,8 +142,7 @@ def test_nothing_usable_is_an_error_and_leaves_nothing(tmp_path, capsys):
     video_path(root, "Deepfakes", "000_003").write_bytes(b"")
     with pytest.raises(InputError, match=r"no usable frame in 2 videos.*000\.mp4: no face"):
         prepare("faceforensics", root, out, workers=1, **ARGUMENTS)
-    assert not any(out.glob("*.tfrecord"))
-    assert not (out / "manifest.json").exists()
+    assert list(out.iterdir()) == []
 
 
 def test_an_empty_split_is_a_warning_and_progress_is_shown(tmp_path, capsys):
@@ -157,8 +156,7 @@ def test_an_empty_split_is_a_warning_and_progress_is_shown(tmp_path, capsys):
     assert "warning: the split 'val' has no examples" in captured.err
     assert "warning: the split 'test' has no examples" in captured.err
     assert "warning: the split 'train'" not in captured.err
-    assert "1/1" in captured.err
-    assert "clip/s" in captured.err
+    assert re.search(r"1/1 .*\dclip/s", captured.err)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,7 @@ import subprocess
 import sys
 
 import pytest
-from conftest import ARGUMENTS
-from ffpp_tree import video_path
+from ffpp_tree import ARGUMENTS, video_path
 
 from lrl_keras.data import manifest as manifests
 from lrl_keras.errors import InputError
@@ -30,13 +29,14 @@ def again(tree, out, **options):
 
 
 def refused(tree, out, *words, **options):
-    before = content(out)
+    before, files = content(out), sorted(out.rglob("*"))
     with pytest.raises(InputError) as error:
         again(tree, out, **options)
     message = str(error.value)
     assert "\n" not in message
     assert all(word in message for word in (str(out), *words)), message
     assert content(out) == before
+    assert sorted(out.rglob("*")) == files
 
 
 def test_running_again_touches_no_file(tree, records):
@@ -124,6 +124,8 @@ def test_an_unfinished_run_with_other_arguments_is_refused(tree, tmp_path):
     plan = {"source": "faceforensics", "arguments": {"margin": 2.0}, "versions": {}}
     (tmp_path / PARTS / "plan.json").write_text(json.dumps({**plan, "fingerprints": {}}))
     refused(tree, tmp_path, "--overwrite")
+    (tmp_path / PARTS / "plan.json").write_text("{")
+    refused(tree, tmp_path, "damaged", "--overwrite")
 
 
 def test_unknown_records_and_damaged_manifests_are_refused(tree, records):
