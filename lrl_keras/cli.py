@@ -119,11 +119,12 @@ def _predict(arguments):
         batch_size=arguments.batch_size,
         boxes=arguments.boxes,
     ):
-        if "error" in result:
-            failed = True
-            print(f"lrl-keras: error: {result['error']}", file=sys.stderr)
-        else:
+        if "score" in result:
             _print_json(result)
+        for kind in ("warning", "error"):
+            if kind in result:
+                print(f"lrl-keras: {kind}: {result[kind]}", file=sys.stderr)
+        failed = failed or "error" in result
     return 1 if failed else 0
 
 
@@ -179,7 +180,10 @@ def _import_quietly():
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
-        import tensorflow  # noqa: F401
+        import tensorflow
+
+        # Otherwise it counts the shapes that it was called with as faults.
+        tensorflow.get_logger().setLevel("ERROR")
     finally:
         os.dup2(kept, 2)
         os.close(kept)
@@ -290,7 +294,9 @@ def _add_prepare(verbs):
         choices=["best", "same"],
         help="make masks from the least compressed version on disk, or from the chosen one",
     )
-    parser.add_argument("--workers", type=_count, default=os.cpu_count(), help="processes")
+    parser.add_argument(
+        "--workers", type=_count, default=None, help="processes (None: one for each core)"
+    )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace records in OUT that were made otherwise"
     )

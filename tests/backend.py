@@ -21,7 +21,9 @@ def gradients(function, inputs, variables=()):
     def total(*values):
         return ops.sum(ops.cast(function(*values), "float32"))
 
-    by_backend = {"tensorflow": _tensorflow_gradients, "jax": _jax_gradients}
+    by_backend = {
+        "tensorflow": _tensorflow_gradients, "jax": _jax_gradients, "torch": _torch_gradients,
+    }  # fmt: skip
     found = by_backend[keras.backend.backend()](total, inputs, list(variables))
     return tuple([to_numpy(value) for value in part] for part in found)
 
@@ -48,3 +50,11 @@ def _jax_gradients(total, inputs, variables):
             return total(*values)
 
     return jax.grad(stateless, argnums=(0, 1))(inputs, [variable.value for variable in variables])
+
+
+def _torch_gradients(total, inputs, variables):
+    import torch
+
+    inputs = [value.detach().requires_grad_() for value in inputs]
+    found = torch.autograd.grad(total(*inputs), [*inputs, *(v.value for v in variables)])
+    return found[: len(inputs)], found[len(inputs) :]

@@ -55,7 +55,8 @@ class Example:
 def encode_png(array):
     """PNG bytes of a uint8 array (H, W) or (H, W, 3)."""
     buffer = io.BytesIO()
-    Image.fromarray(array).save(buffer, format="PNG")
+    # A sixth of the default level's time, for a seventh more bytes.
+    Image.fromarray(array).save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()
 
 

@@ -72,7 +72,7 @@ class LRL(keras.Model):
         crop_size=None,
         **kwargs,
     ):
-        # The object itself is no attribute: its weights would be tracked beside those of its copies.
+        # Not the object, whose weights Keras would track beside those of its copies.
         if isinstance(backbone, (str, dict)):
             backbone_config = backbone
         else:
