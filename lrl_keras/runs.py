@@ -40,8 +40,8 @@ def build(model_config, source):
     _check_modules(model_config, source)
     try:
         return LRL.from_config(model_config)
-    except (TypeError, ValueError) as error:
-        reason = " ".join(str(error).split())[:300]
+    except (AttributeError, ImportError, KeyError, TypeError, ValueError) as error:
+        reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise InputError(f"{source}: no valid model configuration ({reason})") from error
 
 

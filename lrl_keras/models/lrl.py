@@ -85,10 +85,15 @@ class LRL(keras.Model):
             raise ValueError(
                 "RFAM attends to two streams. Received: rfam=True with frequency=False"
             )
-        if int(image_size) != image_size or image_size < 32:
-            raise ValueError(
-                f"`image_size` must be an integer of at least 32. Received: image_size={image_size}"
-            )
+        # Bounded, so that a stranger's configuration cannot ask for all of the memory.
+        for name, value, least, most in (
+            ("image_size", image_size, 32, 4096),
+            ("patches", patches, 1, 64),
+        ):
+            if int(value) != value or not least <= value <= most:
+                raise ValueError(
+                    f"`{name}` must be an integer from {least} to {most}. Received: {name}={value}"
+                )
         image_size = int(image_size)
 
         # Layers

@@ -135,7 +135,9 @@ def test_extremes_stay_finite(policy, name, arguments, extreme):
     def loss(*values):
         # Of the order of 1; weighted, so that no gradient vanishes by symmetry.
         return sum(
-            ops.mean(ops.cast(output, "float32") / largest * np.linspace(0, 1, output.shape[-1]))
+            ops.mean(
+                ops.cast(output, "float32") / largest * ops.linspace(0.0, 1.0, output.shape[-1])
+            )
             for output in call(layer, list(values), **arguments)
         )
 

@@ -74,7 +74,7 @@ def test_can_stay_in_float32_under_a_mixed_policy(policy):
 def test_gradient_is_the_transpose():
     values, direction = maps((6, 5), batch=1), maps((9, 4), batch=1)
     layer = BilinearResize(9, 4)
-    ((gradient,), _) = gradients(lambda x: layer(x) * direction, [values])
+    ((gradient,), _) = gradients(lambda x: ops.multiply(layer(x), direction), [values])
     basis = np.eye(30).reshape(30, 6, 5, 1)
     expected = np.tensordot(scikit_image(basis, (9, 4))[..., 0], direction[0], axes=2)
     np.testing.assert_allclose(gradient[0].reshape(30, 3), expected, atol=1e-5)

@@ -92,7 +92,7 @@ def test_gradient_stays_finite_next_to_silence(magnitude):
     maps[:, :3] = 0
     weights = np.arange(16, dtype="float32").reshape(4, 4)
     layer = PatchSimilarity(2)
-    ((gradient,), _) = gradients(lambda x: layer(x) * weights, [maps])
+    ((gradient,), _) = gradients(lambda x: ops.multiply(layer(x), weights), [maps])
     assert np.isfinite(gradient).all()
 
 
@@ -100,7 +100,9 @@ def test_gradient_by_differences():
     maps, step = feature_maps(4, 4, batch=1, channels=2), 1e-6
     weights = np.random.default_rng(0).normal(size=(4, 4))
     layer = PatchSimilarity(2)
-    ((gradient,), _) = gradients(lambda x: layer(x) * weights.astype("float32"), [maps])
+    ((gradient,), _) = gradients(
+        lambda x: ops.multiply(layer(x), weights.astype("float32")), [maps]
+    )
 
     def value(maps):
         return np.sum(pairwise(maps, 2) * weights)

@@ -192,7 +192,9 @@ def test_tiny_has_no_imagenet_weights():
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container")
-@pytest.mark.parametrize("name", ["tiny", "mobilenet_v3_small"])
+@pytest.mark.parametrize(
+    "name", ["tiny", pytest.param("mobilenet_v3_small", marks=pytest.mark.tensorflow)]
+)
 @pytest.mark.parametrize("kind", ["missing", "empty", "noise", "other", "folder"])
 def test_unusable_files_are_one_line_that_names_them(name, kind, tmp_path):
     path = tmp_path / "some.weights.h5"
