@@ -237,12 +237,19 @@ def _parser():
     return parser
 
 
+class _Formatter(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults, but for options whose default is that nothing is given."""
+
+    def _get_help_string(self, action):
+        return action.help if action.default is None else super()._get_help_string(action)
+
+
 def _add(verbs, name, command, description, note):
     parser = verbs.add_parser(
         name,
         help=description,
         description=f"{description} {note}",
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=_Formatter,
     )
     parser.set_defaults(command=command)
     return parser
@@ -277,10 +284,8 @@ def _add_prepare(verbs):
         "--methods",
         nargs="+",
         metavar="METHOD",
-        help="forgery methods (default: the four of the paper)",
-        default=argparse.SUPPRESS,
+        help="forgery methods, named after ROOT and OUT (default: the four of the paper)",
     )
-    parser.set_defaults(methods=None)
     parser.add_argument(
         "--frames-per-video", type=_count, default=50, help="frames of each video, evenly spaced"
     )
@@ -295,7 +300,7 @@ def _add_prepare(verbs):
         help="make masks from the least compressed version on disk, or from the chosen one",
     )
     parser.add_argument(
-        "--workers", type=_count, default=None, help="processes (None: one for each core)"
+        "--workers", type=_count, default=None, help="processes (default: one for each core)"
     )
     parser.add_argument(
         "--overwrite", action="store_true", help="replace records in OUT that were made otherwise"
@@ -384,7 +389,7 @@ def _add_evaluate(verbs):
         help="which part of the records",
     )
     parser.add_argument(
-        "--out", default=None, metavar="FOLDER", help="where to write (None: into RUN)"
+        "--out", default=None, metavar="FOLDER", help="where to write (default: into RUN)"
     )
     parser.add_argument("--batch-size", type=_count, default=32, help="faces scored at once")
     parser.add_argument("--json", action="store_true", help="print everything as one JSON line")
@@ -409,7 +414,10 @@ def _add_predict(verbs):
         help="find the faces, or take the whole picture as the face",
     )
     parser.add_argument(
-        "--frames-per-video", type=_count, default=50, help="frames of each video, evenly spaced"
+        "--frames-per-video",
+        type=_count,
+        default=50,
+        help="frames of each video, evenly spaced; with --boxes all of the records",
     )
     parser.add_argument(
         "--overlay",

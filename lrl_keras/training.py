@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import fcntl
 import hashlib
+import math
 import warnings
 from importlib.metadata import version
 from pathlib import Path
@@ -13,12 +14,28 @@ import tensorflow as tf
 
 from lrl_keras import callbacks, data, runs
 from lrl_keras.data import manifest as records_manifest
+from lrl_keras.data.augment import AUGMENTATIONS
 from lrl_keras.errors import InputError
 from lrl_keras.losses import SegmentationLoss, SimilarityLoss
-from lrl_keras.models import LRL
+from lrl_keras.models import BACKBONES, LRL
+from lrl_keras.models.decoder import DECODERS
 from lrl_keras.optimizers import AdamL2
 
-PRECISIONS = ("auto", "float32", "mixed_float16", "mixed_bfloat16")
+_CHOICES = {
+    "backbone": tuple(BACKBONES),
+    "decoder": DECODERS,
+    "augment": AUGMENTATIONS,
+    "pixel_reduction": ("mean", "sum"),
+    "precision": ("auto", "float32", "mixed_float16", "mixed_bfloat16"),
+}
+_RANGES = (
+    ("alpha", 0, 2),
+    ("weight_decay", 0, 1),
+    ("label_weight", 0, 1_000_000),
+    ("similarity_weight", 0, 1_000_000),
+    ("mask_weight", 0, 1_000_000),
+    ("seed", 0, 2**32 - 1),
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,10 +87,17 @@ class Settings:
         for name in ("epochs", "batch_size", "halve_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, received {getattr(self, name)}")
-        if not self.learning_rate > 0:
+        for name, least, most in _RANGES:
+            value = getattr(self, name)
+            if not least <= value <= most:
+                raise InputError(f"{name} must be from {least} to {most}, received {value}")
+        if not 0 < self.learning_rate < math.inf:
             raise InputError(f"learning_rate must be above 0, received {self.learning_rate}")
-        if self.precision not in PRECISIONS:
-            raise InputError(f"precision must be one of {PRECISIONS}, received {self.precision!r}")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise InputError(
+                    f"{name} must be one of {', '.join(choices)}, received {getattr(self, name)!r}"
+                )
 
 
 def train(records, run, settings=None, *, resume=False, verbose="auto"):
@@ -250,7 +274,14 @@ def _need_both_classes(records, manifest, split):
 
 @contextlib.contextmanager
 def _locked(run):
-    run.mkdir(parents=True, exist_ok=True)
+    if (run / records_manifest.MANIFEST).exists():
+        raise InputError(f"{run}: holds records; name another folder for the run")
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{run}: cannot be made a folder ({error.strerror}); name another for the run"
+        ) from None
     with open(run / ".lock", "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

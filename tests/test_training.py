@@ -161,12 +161,8 @@ def test_refusals_are_one_line(finished, photograph_records, tmp_path):
             {"settings": Settings(**{**SMALL, "batch_size": 10_000})},
             "batch",
         ),
-        (
-            photograph_records,
-            tmp_path / "new",
-            {"settings": Settings(**{**SMALL, "backbone": "resnet"})},
-            "backbone",
-        ),
+        (photograph_records, photograph_records, {"settings": Settings(**SMALL)}, "holds records"),
+        (photograph_records, run / "config.json", {"settings": Settings(**SMALL)}, "folder"),
         (
             photograph_records,
             tmp_path / "new",
@@ -179,6 +175,25 @@ def test_refusals_are_one_line(finished, photograph_records, tmp_path):
             train(records, folder, verbose=0, **arguments)
         assert expected in str(caught.value)
         assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("alpha", float("nan")),
+        ("augment", "strong"),
+        ("backbone", "resnet"),
+        ("batch_size", 0),
+        ("decoder", "heavy"),
+        ("label_weight", -1.0),
+        ("learning_rate", float("nan")),
+        ("precision", "float16"),
+        ("seed", -1),
+    ],
+)
+def test_settings_are_checked_before_anything_is_done(name, value):
+    with pytest.raises(InputError, match=name):
+        Settings(**{name: value})
 
 
 def test_loss_that_is_not_finite_stops_and_keeps_what_was_good(photograph_records, tmp_path):

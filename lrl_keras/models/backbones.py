@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -160,6 +161,8 @@ def _build(name, row, image_size, weights):
     )
     if weights == "imagenet" and name == "tiny":
         raise InputError(f"backbone 'tiny' has no ImageNet weights; {remedy}")
+    if weights not in (None, "imagenet") and not Path(weights).is_file():
+        raise InputError(f"{weights}: no such weights file; {remedy}")
     try:
         return row.build(shape, weights)
     except Exception as error:
