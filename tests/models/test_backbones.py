@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 from backend import to_numpy
+from networks import randomise
 from skimage import data
 
 from lrl_keras import LRL
@@ -44,17 +45,6 @@ def maps(stages, images):
         if index:  # the first is the rescaling
             found.append(images)
     return found
-
-
-def randomise(model):
-    """BatchNormalization statistics as training would have left them, small biases."""
-    rng = np.random.default_rng(7)
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.moving_mean.assign(rng.normal(0, 0.1, layer.moving_mean.shape))
-            layer.moving_variance.assign(rng.uniform(0.5, 1.5, layer.moving_variance.shape))
-            layer.beta.assign(rng.normal(0, 0.1, layer.beta.shape))
-    return model
 
 
 def message(error):

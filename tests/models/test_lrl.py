@@ -1,28 +1,25 @@
-import copy
-import json
-
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 from backend import gradients, to_numpy
 from keras import ops
-from skimage import data
+from networks import (
+    ABLATIONS,
+    arrays,
+    assert_close,
+    assert_outputs,
+    dataset,
+    element,
+    faces,
+    randomise,
+    tiny,
+)
 from sklearn.metrics import log_loss, mean_squared_error
 
 from lrl_keras import LRL
 from lrl_keras.layers import similarity_target
-from lrl_keras.models import BACKBONES
 from lrl_keras.optimizers import AdamL2
 
-# The rows of Table 4, top to bottom.
-ABLATIONS = {
-    "rgb": {"frequency": False, "similarity": False},
-    "frequency": {"rfam": False, "similarity": False},
-    "rfam": {"similarity": False},
-    "mpsm": {"frequency": False},
-    "all": {},
-}
 # JAX compiles each operation for each shape: it runs the cases without a mark of TensorFlow's.
 TF = pytest.mark.tensorflow
 SIZES = [
@@ -36,65 +33,6 @@ SIZES = [
 ROWS = [pytest.param(row, marks=() if row == "all" else TF) for row in ABLATIONS]
 
 
-def faces(batch, size):
-    picture = data.astronaut().astype("float32")
-    return np.stack([picture[20 * i : 20 * i + size, :size] for i in range(batch)])
-
-
-def tiny(size=64, **kwargs):
-    keras.utils.set_random_seed(1)
-    return LRL("tiny", image_size=size, **kwargs)
-
-
-def randomise(model):
-    """Moving statistics and biases as if trained, so that training mode would be seen."""
-    rng = np.random.default_rng(3)
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.moving_mean.assign(rng.normal(0, 0.2, layer.moving_mean.shape))
-            layer.moving_variance.assign(rng.uniform(0.5, 2, layer.moving_variance.shape))
-            layer.beta.assign(rng.normal(0, 0.2, layer.beta.shape))
-    return model
-
-
-def element(batch, size):
-    """A batch as `lrl_keras.data` makes it; the mask of the first face is not known."""
-    rng = np.random.default_rng(batch)
-    mask = (rng.random((batch, size, size, 1)) < 0.3).astype("float32")
-    label = (np.arange(batch) % 2).astype("float32")[:, None]
-    known = np.ones(batch, "float32")
-    weights = {"label": known, "similarity": known.copy(), "mask": known.copy()}
-    weights["similarity"][0] = weights["mask"][0] = mask[0] = 0
-    return faces(batch, size), {"label": label, "similarity": mask, "mask": mask}, weights
-
-
-def dataset(batch, size, count=1):
-    images, targets, weights = element(batch * count, size)
-    return tf.data.Dataset.from_tensor_slices((images, targets, weights)).batch(batch)
-
-
-def arrays(outputs):
-    return {name: to_numpy(value) for name, value in outputs.items()}
-
-
-def assert_close(found, expected, tolerance=1e-5):
-    assert set(found) == set(expected)
-    for name, value in expected.items():
-        np.testing.assert_allclose(found[name], value, atol=tolerance, err_msg=name)
-
-
-def assert_outputs(outputs, size, k, batch):
-    shapes = {"label": (batch, 1), "mask": (batch, size, size, 1)}
-    shapes |= {"similarity": (batch, k * k, k * k)} if k else {}
-    assert {name: tuple(value.shape) for name, value in outputs.items()} == shapes
-    for name, value in outputs.items():
-        assert keras.backend.standardize_dtype(value.dtype) == "float32", name
-        value = to_numpy(value)
-        assert np.isfinite(value).all(), name
-        assert value.min() >= 0, name
-        assert value.max() <= 1, name
-
-
 @pytest.mark.parametrize(("name", "size"), SIZES)
 def test_outputs(name, size):
     model = LRL(name, image_size=size)
@@ -105,12 +43,6 @@ def test_outputs(name, size):
 @pytest.mark.parametrize("patches", [1, 2, 3, 5, 7])
 def test_any_number_of_patches(patches):
     assert_outputs(tiny(patches=patches)(faces(1, 64)), 64, patches, 1)
-
-
-@TF
-def test_every_row_of_table_4_has_a_test_and_every_backbone_a_size():
-    assert set(BACKBONES) == {getattr(row, "values", row)[0] for row in SIZES}
-    assert len(ABLATIONS) == 5
 
 
 @pytest.mark.parametrize("row", ROWS)
@@ -224,64 +156,6 @@ def test_call_and_predict_agree_with_other_backbones(name):
     assert_close(arrays(model(images[:1])), {key: value[:1] for key, value in expected.items()})
 
 
-ARGUMENTS = {
-    "patches": 3, "alpha": 0.2, "attend_streams": False, "decoder": "deepfakebench",
-    "crop_margin": 1.5, "crop_size": 299,
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        *(pytest.param(ABLATIONS[row], marks=TF, id=row) for row in ABLATIONS),
-        pytest.param(ARGUMENTS, id="other"),
-    ],
-)
-def test_config_and_weights_make_the_same_model(arguments, tmp_path):
-    model = randomise(tiny(name="mine", **arguments))
-    config = json.loads(json.dumps(model.get_config()))
-    again = LRL.from_config(config)
-    assert again.get_config() == model.get_config()
-    assert again.name == "mine"
-    images = faces(2, 64)
-    expected = arrays(model(images))
-    again.set_weights(model.get_weights())
-    assert_close(arrays(again(images)), expected)
-    model.save_weights(tmp_path / "some.weights.h5")
-    third = LRL.from_config(config)
-    third.load_weights(tmp_path / "some.weights.h5")
-    assert_close(arrays(third(images)), expected)
-
-
-def test_config_of_numpy_numbers_is_json():
-    model = tiny(
-        np.int64(64), patches=np.int32(4), alpha=np.float32(0.25), crop_size=np.int64(96),
-        crop_margin=np.float64(1.3),
-    )  # fmt: skip
-    config = json.loads(json.dumps(model.get_config()))
-    expected = {
-        "backbone": "tiny", "image_size": 64, "patches": 4, "alpha": 0.25, "crop_size": 96,
-        "crop_margin": 1.3, "frequency": True, "rfam": True, "similarity": True,
-    }  # fmt: skip
-    assert {key: config[key] for key in expected} == expected
-
-
-@TF
-def test_a_saved_model_goes_on_training(policy, tmp_path):
-    model = randomise(tiny())
-    model.compile(AdamL2(1e-3, weight_decay=0.1), run_eagerly=True)
-    images = faces(2, 64)
-    model.fit(dataset(2, 64), shuffle=False, verbose=0)
-    model.save(tmp_path / "model.keras")
-    reloaded = keras.models.load_model(tmp_path / "model.keras")
-    assert isinstance(reloaded, LRL)
-    assert_close(reloaded.predict(images, verbose=0), model.predict(images, verbose=0))
-    for one in (model, reloaded):
-        one.fit(dataset(2, 64), shuffle=False, verbose=0)
-    for mine, theirs in zip(model.variables, reloaded.variables, strict=True):
-        np.testing.assert_allclose(to_numpy(theirs), to_numpy(mine), atol=1e-6)
-
-
 def test_mixed_policies_come_close_to_float32(policy):
     images = faces(2, 64)
     mixed = randomise(tiny())
@@ -291,7 +165,7 @@ def test_mixed_policies_come_close_to_float32(policy):
     exact = tiny()
     exact.set_weights(mixed.get_weights())
     # A dozen layers, each rounded to 11 and 8 bits.
-    tolerance = {"float32": 1e-6, "mixed_float16": 2e-3, "mixed_bfloat16": 2e-2}[policy]
+    tolerance = {"float32": 1e-6, "mixed_float16": 3e-4, "mixed_bfloat16": 2e-3}[policy]
     assert_close(arrays(outputs), arrays(exact(images)), tolerance)
 
 
@@ -328,31 +202,6 @@ def test_extreme_pictures_have_finite_losses_and_gradients(policy, training):
         assert_outputs(model(images), 64, 5, 2)
 
 
-@TF
-def test_two_models_live_side_by_side():
-    images = faces(1, 64)
-    first = tiny()
-    expected = arrays(first(images))
-    second = randomise(LRL("tiny", image_size=96, patches=3))
-    assert_outputs(second(faces(1, 96)), 96, 3, 1)
-    assert_close(arrays(first(images)), expected, tolerance=0)
-
-
-@TF
-def test_copies_and_clones():
-    model, images = randomise(tiny()), faces(1, 64)
-    expected = arrays(model(images))
-    deep = copy.deepcopy(model)
-    assert isinstance(deep, LRL)
-    # A clone has the same network, but Keras makes it a plain functional model.
-    clone = keras.models.clone_model(model)
-    clone.set_weights(model.get_weights())
-    for one in (deep, clone):
-        assert_close(arrays(one(images)), expected)
-    deep.set_weights([weight * 0 for weight in deep.get_weights()])
-    assert_close(arrays(model(images)), expected, tolerance=0)
-
-
 def test_summary_names_the_parts(capsys):
     model = tiny()
     lines = []
@@ -368,7 +217,9 @@ def test_summary_names_the_parts(capsys):
     [
         ({"image_size": 31}, "`image_size` must be an integer from 32 to 4096"),
         ({"image_size": 64.5}, "`image_size` must be an integer from 32 to 4096"),
-        ({"patches": 0}, "`patches` must be an integer of at least 1"),
+        ({"image_size": 4097}, "`image_size` must be an integer from 32 to 4096"),
+        ({"patches": 0}, "`patches` must be an integer from 1 to 64"),
+        ({"patches": 65}, "`patches` must be an integer from 1 to 64"),
         ({"alpha": 3}, "`alpha` must be in"),
         ({"decoder": "heavy"}, "`decoder` must be one of"),
         ({"backbone": "vgg"}, "`backbone` must be one of"),
