@@ -209,16 +209,18 @@ def build(settings, manifest):
 
 def compile(model, settings):
     """Compile `model` with the losses and the optimizer of `settings`."""
-    losses = {
-        "label": keras.losses.BinaryCrossentropy(),
-        "similarity": SimilarityLoss(model.patches, norm=settings.similarity_norm),
-        "mask": SegmentationLoss(settings.pixel_reduction),
-    }
-    names = [name for name in losses if name != "similarity" or model.similarity]
     model.compile(
         optimizer=AdamL2(settings.learning_rate, settings.weight_decay),
-        loss={name: losses[name] for name in names},
-        loss_weights={name: getattr(settings, f"{name}_weight") for name in names},
+        loss={
+            "label": keras.losses.BinaryCrossentropy(),
+            "similarity": SimilarityLoss(model.patches, norm=settings.similarity_norm),
+            "mask": SegmentationLoss(settings.pixel_reduction),
+        },
+        loss_weights={
+            "label": settings.label_weight,
+            "similarity": settings.similarity_weight,
+            "mask": settings.mask_weight,
+        },
         jit_compile=bool(tf.config.list_physical_devices("GPU")),
     )
 

@@ -117,7 +117,7 @@ class Group:
             crops, problems = self._faces_of(job.clip.path)
             indices = job.indices
         examples = [
-            _example(job.clip, index, crops[index].box, crops[index].image, None, not unpaired)
+            example(job.clip, index, crops[index].box, crops[index].image, None, not unpaired)
             for index in indices
             if index in crops
         ]
@@ -152,7 +152,7 @@ class Group:
             else:
                 mask = difference_mask(mask_fakes[index], mask_reals[index])
                 box = crops[index].box
-                examples.append(_example(job.clip, index, box, images[index], mask, True))
+                examples.append(example(job.clip, index, box, images[index], mask, True))
         return examples, dropped
 
     def _faces_of(self, path):
@@ -201,7 +201,8 @@ class _Job:
     unusable: str | None = None
 
 
-def _example(clip, index, box, image, mask, has_mask):
+def example(clip, index, box, image, mask, has_mask):
+    """The `Example` of frame `index` of a clip."""
     return Example(
         image=image,
         mask=mask,

@@ -170,16 +170,14 @@ class LRL(keras.Model):
             metrics: defaults to accuracy, AUC and EER of `"label"`.
             **kwargs: further arguments of `keras.Model.compile`.
         """
-        names = [name for name in LOSS_WEIGHTS if name != "similarity" or self.similarity]
-        losses = {
-            "label": keras.losses.BinaryCrossentropy(),
-            "similarity": SimilarityLoss(self.patches),
-            "mask": SegmentationLoss(),
-        }
         if loss is None:
-            loss = {name: losses[name] for name in names}
+            loss = {
+                "label": keras.losses.BinaryCrossentropy(),
+                "similarity": SimilarityLoss(self.patches),
+                "mask": SegmentationLoss(),
+            }
             if loss_weights is None:
-                loss_weights = {name: LOSS_WEIGHTS[name] for name in names}
+                loss_weights = LOSS_WEIGHTS
         if metrics is None:
             metrics = {
                 "label": [
@@ -190,8 +188,8 @@ class LRL(keras.Model):
             }
         super().compile(
             optimizer=AdamL2() if optimizer is None else optimizer,
-            loss=loss,
-            loss_weights=loss_weights,
+            loss=self._supervised(loss),
+            loss_weights=self._supervised(loss_weights),
             metrics=metrics,
             **kwargs,
         )
@@ -212,7 +210,7 @@ class LRL(keras.Model):
         )
 
     def _supervised(self, targets):
-        """The targets of the outputs that this model has: ablated ones have no similarity."""
+        """What belongs to the outputs that this model has: ablated ones have no similarity."""
         if not isinstance(targets, dict) or self.similarity:
             return targets
         return {name: target for name, target in targets.items() if name != "similarity"}

@@ -15,9 +15,9 @@ import skimage
 from skimage import filters, transform
 
 from lrl_keras.data import images
-from lrl_keras.data.schema import Example
 from lrl_keras.errors import InputError
 from tfrecords.clips import Clip, Listing
+from tfrecords.groups import example
 
 NAME = "photographs"
 ROOT = Path(skimage.__file__).parent / "data"
@@ -100,20 +100,7 @@ class Group:
             if clip.label:
                 image, mask = self_blend(image, rng)
             image = np.round(255 * image).astype(np.uint8)
-            examples.append(
-                Example(
-                    image=image,
-                    mask=mask,
-                    has_mask=True,
-                    label=clip.label,
-                    dataset=clip.dataset,
-                    method=clip.method,
-                    compression=clip.compression,
-                    video=clip.video,
-                    frame=index,
-                    box=box,
-                )
-            )
+            examples.append(example(clip, index, box, image, mask, has_mask=True))
         report = {
             **{name: getattr(clip, name) for name in ("split", "label", "method", "compression")},
             **{name: getattr(clip, name) for name in ("video", "path")},
