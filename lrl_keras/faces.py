@@ -22,10 +22,15 @@ class Face:
     Attributes:
         box: (x0, y0, x1, y1) in pixels of the image, x1 and y1 exclusive, inside the image.
         score: the detector's confidence, 0 to 1.
+        landmarks: five points (x, y) in pixels of the image, to a tenth of a pixel, which may lie
+            outside of a face that is cut off: the eyes, the nose, the corners of the mouth; of
+            eyes and corners the one further left in the image comes first. `None` for a box
+            that no detector gave.
     """
 
     box: tuple[int, int, int, int]
     score: float
+    landmarks: tuple[tuple[float, float], ...] | None = None
 
     @property
     def area(self):
@@ -172,11 +177,13 @@ def _bound(image, max_side):
 
 
 def _face(row, shape, small_size):
-    """`Face` in the full image from a row (image, x0, y0, x1, y1, score) in the small one."""
+    """`Face` in the full image from a row of `_detect` in the small one."""
     size = shape[1], shape[0]
     scales = np.array([full / small for full, small in zip(size, small_size, strict=True)] * 2)
     corners = np.clip(np.round(row[1:5] * scales), 0, [*size, *size])
-    return Face(tuple(int(corner) for corner in corners), float(row[5]))
+    points = np.round(row[6:].reshape(2, 5).T * scales[:2], 1)
+    box = tuple(int(corner) for corner in corners)
+    return Face(box, float(row[5]), tuple((float(x), float(y)) for x, y in points))
 
 
 def _distance(last, face):
@@ -208,7 +215,10 @@ def _networks():
 
 
 def _detect(pictures, min_size, min_score):
-    """Rows (image, x0, y0, x1, y1, score) of the faces in Pillow images of one size."""
+    """Rows of the faces in Pillow images of one size.
+
+    A row is (image, x0, y0, x1, y1, score) and five landmarks, their x before their y.
+    """
     from mtcnn.utils.bboxes import resize_to_square, smart_nms_from_bboxes
 
     propose, refine, output = _networks()
@@ -254,14 +264,26 @@ def _strongest(rows):
 
 
 def _refined(network, pixels, rows, side, threshold):
-    """Rows with the boxes and scores that `network` gives them, those above the threshold."""
+    """Rows with what `network` gives them, those above the threshold.
+
+    That is boxes, scores and, of the third network, landmarks.
+    """
     from mtcnn.utils.bboxes import adjust_bboxes, pick_matches, replace_confidence
     from mtcnn.utils.images import extract_patches
 
     patches = np.asarray(extract_patches(pixels, rows, (side, side)))
-    outputs = network.predict_on_batch(patches)  # offsets, (landmarks,) scores
-    rows = adjust_bboxes(replace_confidence(rows, outputs[-1]), outputs[0])
-    return pick_matches(rows, score_threshold=threshold)
+    offsets, *landmarks, scores = network.predict_on_batch(patches)
+    landmarks = [_in_image(points, rows) for points in landmarks]
+    rows = adjust_bboxes(replace_confidence(rows, scores), offsets)
+    rows = np.column_stack([rows, *landmarks])
+    return pick_matches(rows, scores_column=5, score_threshold=threshold)
+
+
+def _in_image(landmarks, rows):
+    """(N, 10) landmarks in pixels of the image from those in parts of the boxes of `rows`."""
+    corners = np.repeat(rows[:, 1:3], 5, axis=1)
+    sides = np.repeat(rows[:, 3:5] - rows[:, 1:3] + 1, 5, axis=1)
+    return sides * landmarks + corners - 1  # the + 1 and - 1 are those of the network's training
 
 
 def _normalize(pictures):

@@ -45,6 +45,25 @@ def test_agrees_with_the_package_itself(detector):
     assert overlap(face.box, expected[0]["box"]) > 0.85
 
 
+def test_landmarks_are_those_of_the_package(detector):
+    from mtcnn import MTCNN
+
+    # The package starts its pyramid at another scale and may box the face a little otherwise.
+    (expected,) = MTCNN().detect_faces([data.astronaut()])
+    ((face,),) = detector([data.astronaut()])
+    names = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+    expected = [expected[0]["keypoints"][name] for name in names]
+    np.testing.assert_allclose(face.landmarks, expected, atol=3)
+
+
+@pytest.mark.parametrize("factor", [0.5, 1, 3])
+def test_landmarks_of_the_astronaut(detector, factor):
+    ((face, *_),) = detector([scaled(data.astronaut(), factor)])
+    marked = [(203, 101), (246, 103), (223, 127), (202, 139), (245, 140)]  # by eye
+    np.testing.assert_allclose(np.divide(face.landmarks, factor), marked, atol=4)
+    assert hash(face) == hash(Face(face.box, face.score, face.landmarks))
+
+
 @pytest.mark.parametrize("factor", [0.25, 0.5, 1, 2, 4.5])
 def test_found_at_every_size(detector, factor):
     image = scaled(data.astronaut(), factor)
