@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from lrl_keras import checkpoints, drawing, runs
 from lrl_keras.errors import InputError
+from lrl_keras.files import replacing
 
 _STATE = "epoch-{:05d}.h5"
 _PICTURES = 4
@@ -119,7 +120,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     def _write_history(self):
         with (
-            checkpoints.replacing(self._run / "history.csv") as temporary,
+            replacing(self._run / "history.csv") as temporary,
             open(temporary, "w", newline="") as file,
         ):
             writer = csv.DictWriter(file, list(self._rows[0]))

@@ -16,6 +16,7 @@ import keras
 import numpy as np
 
 from lrl_keras.errors import InputError
+from lrl_keras.files import replacing
 
 _MARK = b"lrl_keras sha256"
 _FOOTER = len(_MARK) + 32
@@ -108,26 +109,6 @@ def check_finite(variables):
         value = _numpy(variable)
         if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
             raise ValueError(f"variable {variable.path} is not finite")
-
-
-@contextlib.contextmanager
-def replacing(path):
-    """Context that yields a temporary path, and renames it to `path` once it is on disk."""
-    path = Path(path)
-    # The name ends as `path` does, for writers that look at the ending.
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        yield temporary
-        with open(temporary, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from matplotlib.ticker import PercentFormatter
 from PIL import Image, ImageDraw, ImageFont
 from sklearn.metrics import auc, roc_curve
 
-from lrl_keras.checkpoints import replacing
+from lrl_keras.files import replacing
 
 REAL = (0, 114, 178)
 FORGED = (213, 94, 0)

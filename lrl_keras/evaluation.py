@@ -11,9 +11,9 @@ from sklearn import metrics as sk
 from tqdm import tqdm
 
 from lrl_keras import data, drawing
-from lrl_keras.checkpoints import replacing
 from lrl_keras.data import manifest as records_manifest
 from lrl_keras.errors import InputError
+from lrl_keras.files import replacing, write_text
 from lrl_keras.metrics import equal_error_rate
 
 # Above it a face is called forged.
@@ -151,5 +151,4 @@ def _write(out, result, frames):
     curves.update({method: _against_real(frames, method) for method in _methods(frames)})
     drawing.roc_curves(curves, out / "roc.png")
     drawing.score_histogram(frames["label"], frames["score"], out / "scores.png")
-    with replacing(out / "metrics.json") as temporary:
-        temporary.write_text(json.dumps(result, indent=1, sort_keys=True) + "\n")
+    write_text(out / "metrics.json", json.dumps(result, indent=1, sort_keys=True) + "\n")

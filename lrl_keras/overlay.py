@@ -9,8 +9,8 @@ import av
 import numpy as np
 
 from lrl_keras import drawing
-from lrl_keras.checkpoints import replacing
 from lrl_keras.errors import InputError
+from lrl_keras.files import replacing
 
 FRAMES_PER_SECOND = 5
 _LONGEST_NAME = 160

@@ -3,8 +3,9 @@
 import json
 from pathlib import Path
 
-from lrl_keras.checkpoints import load_weights, replacing
+from lrl_keras.checkpoints import load_weights
 from lrl_keras.errors import InputError
+from lrl_keras.files import write_text
 from lrl_keras.models import LRL
 
 CONFIG = "config.json"
@@ -72,8 +73,7 @@ def read_config(run):
 def write_config(run, config):
     """Write `config.json` by rename."""
     text = json.dumps({"schema_version": _SCHEMA_VERSION, **config}, indent=1, sort_keys=True)
-    with replacing(Path(run) / CONFIG) as temporary:
-        temporary.write_text(text + "\n", encoding="utf-8")
+    write_text(Path(run) / CONFIG, text + "\n")
 
 
 def _check_modules(value, source):

@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import fcntl
-import hashlib
 import math
 import warnings
 from importlib.metadata import version
@@ -12,7 +11,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from lrl_keras import callbacks, data, runs
+from lrl_keras import callbacks, data, files, runs
 from lrl_keras.data import manifest as records_manifest
 from lrl_keras.data.augment import AUGMENTATIONS
 from lrl_keras.errors import InputError
@@ -258,7 +257,7 @@ def saved_settings(run):
 
 
 def _fingerprint(records):
-    return hashlib.sha256((Path(records) / records_manifest.MANIFEST).read_bytes()).hexdigest()
+    return files.sha256(files.join(records, records_manifest.MANIFEST))
 
 
 def _need_both_classes(records, manifest, split):

@@ -2,38 +2,35 @@
 
 import hashlib
 import json
-import os
-from pathlib import Path
 
+from lrl_keras import files
 from lrl_keras.data.schema import SCHEMA_VERSION
 from lrl_keras.errors import InputError
 
 MANIFEST = "manifest.json"
 SPLITS = ("train", "val", "test")
 
+_SEAL = "sha256"
+_AGAIN = "run the same `lrl-keras prepare` again to restore it"
+
 
 def write(folder, manifest):
     """Write `manifest` to `folder` by rename, so that it is there whole or not at all.
 
     Args:
-        folder: the records' folder.
+        folder: the records' folder, also a URL.
         manifest: dict that `read` accepts.
     """
-    path = Path(folder) / MANIFEST
-    text = json.dumps({"schema_version": SCHEMA_VERSION, **manifest}, indent=1, sort_keys=True)
-    temporary = path.with_name(f".{MANIFEST}.{os.getpid()}")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
+    content = {"schema_version": SCHEMA_VERSION, **manifest}
+    sealed = {**content, _SEAL: _digest(content)}
+    files.write_text(files.join(folder, MANIFEST), _text(sealed))
 
 
 def read(folder):
-    """The manifest of the records in `folder`, its form checked.
+    """The manifest of the records in `folder`, its checksum and its form checked.
 
     Args:
-        folder: the records' folder.
+        folder: the records' folder, also a URL.
 
     Returns:
         dict with `schema_version`, `source`, `arguments`, `versions`, `counts`, `clips` and
@@ -41,21 +38,26 @@ def read(folder):
         `sha256`; `arguments` has `image_size` and `margin`.
 
     Raises:
-        InputError: no manifest, damaged, or of another schema version.
+        InputError: no manifest, damaged, changed by hand, or of another schema version.
     """
-    path = Path(folder) / MANIFEST
+    files.require(folder)
+    path = files.join(folder, MANIFEST)
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+        text = files.read_bytes(path).decode()
+        manifest = json.loads(text)
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(
             f"{path}: not found; {folder} is no folder of finished records "
             "(make one with `lrl-keras prepare`, or let an interrupted one finish)"
         ) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise InputError(
             f"{path}: cannot be read ({error}); run `lrl-keras prepare` again"
         ) from None
     _check(path, manifest)
+    seal = manifest.pop(_SEAL, None)
+    if seal != _digest(manifest) or text != _text({**manifest, _SEAL: seal}):
+        raise InputError(f"{path}: damaged or changed, its own SHA-256 does not hold; {_AGAIN}")
     return manifest
 
 
@@ -71,25 +73,19 @@ def verify(folder, manifest, splits=SPLITS):
     for shard in manifest["shards"]:
         if shard["split"] not in splits:
             continue
-        path = Path(folder) / shard["name"]
-        if not path.is_file():
-            raise InputError(
-                f"{path}: missing; run the same `lrl-keras prepare` again to restore it"
-            )
-        if sha256(path) != shard["sha256"]:
-            raise InputError(
-                f"{path}: damaged, its SHA-256 is not the manifest's; run the same "
-                "`lrl-keras prepare` again to restore it"
-            )
+        path = files.join(folder, shard["name"])
+        if not files.is_file(path):
+            raise InputError(f"{path}: missing; {_AGAIN}")
+        if files.sha256(path) != shard["sha256"]:
+            raise InputError(f"{path}: damaged, its SHA-256 is not the manifest's; {_AGAIN}")
 
 
-def sha256(path):
-    """Hexadecimal SHA-256 of a file."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
+def _text(content):
+    return json.dumps(content, indent=1, sort_keys=True) + "\n"
+
+
+def _digest(content):
+    return hashlib.sha256(_text(content).encode()).hexdigest()
 
 
 def _check(path, manifest):
@@ -124,5 +120,5 @@ def _check(path, manifest):
         )
         if not complete:
             fail(f"incomplete entry in 'shards': {shard!r}")
-        if Path(shard["name"]).name != shard["name"]:
+        if files.name_of(shard["name"]) != shard["name"] or shard["name"] in (".", ".."):
             fail(f"shard name {shard['name']!r} leads out of the folder")

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 from PIL import Image
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _FEATURES = {
     "image": tf.io.FixedLenFeature([], tf.string),

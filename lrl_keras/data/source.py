@@ -1,10 +1,10 @@
 """One split of a folder of records: where its shards lie and how many examples they hold."""
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 
+from lrl_keras import files
 from lrl_keras.data import manifest as manifests
 from lrl_keras.errors import InputError
 
@@ -21,7 +21,7 @@ class Source:
         counts: int64 (shards, 2): real and forged examples of each shard.
     """
 
-    folder: Path
+    folder: str
     split: str
     image_size: int
     paths: list[str]
@@ -50,10 +50,10 @@ class Source:
         if verify:
             manifests.verify(records, manifest, (split,))
         return cls(
-            folder=Path(records),
+            folder=str(records),
             split=split,
             image_size=manifest["arguments"]["image_size"],
-            paths=[str(Path(records) / shard["name"]) for shard in shards],
+            paths=[files.join(records, shard["name"]) for shard in shards],
             counts=counts,
         )
 
@@ -77,7 +77,7 @@ def _labels(records, shard):
     counts = [shard["labels"].get(label, 0) for label in ("0", "1")]
     if sum(counts) != shard["examples"]:
         raise InputError(
-            f"{Path(records) / manifests.MANIFEST}: shard {shard['name']!r} has "
+            f"{files.join(records, manifests.MANIFEST)}: shard {shard['name']!r} has "
             f"{shard['examples']} examples but labels {shard['labels']}; "
             "run `lrl-keras prepare` again"
         )

@@ -13,6 +13,7 @@ from damage import png_of_zeros
 from PIL import Image
 from skimage import data
 
+from lrl_keras import files
 from lrl_keras.data import boxes, examples, load, manifest
 from lrl_keras.data.schema import encode_png
 from lrl_keras.errors import InputError
@@ -282,7 +283,7 @@ def test_examples_that_lie_end_in_an_error_that_says_so(
         for record in [*stored[:2], lie.SerializeToString(), *stored[3:]]:
             writer.write(record)
     changed = manifest.read(records)
-    changed["shards"][0]["sha256"] = manifest.sha256(shard)
+    changed["shards"][0]["sha256"] = files.sha256(shard)
     manifest.write(records, changed)
     for reader in (load, examples):
         with pytest.raises(tf.errors.InvalidArgumentError, match=words):

@@ -1,0 +1,285 @@
+"""Files on a disk, or behind any URL that `tf.io.gfile` knows: gs://, s3://, hdfs://, ...
+
+Local paths go through the operating system and never import TensorFlow. What goes wrong is an
+`OSError` either way.
+"""
+
+import builtins
+import contextlib
+import errno
+import hashlib
+import os
+import pathlib
+import posixpath
+import shutil
+import tempfile
+import uuid
+
+from lrl_keras.errors import InputError
+
+_SEPARATOR = "://"
+_IO_SCHEMES = ("s3", "az", "azfs", "http", "https", "viewfs", "har", "hdfs")
+_BLOCK = 1 << 20
+
+
+def is_url(path):
+    """Whether `path` is a URL such as `s3://bucket/records`, and no local path."""
+    return _SEPARATOR in os.fspath(path)
+
+
+def require(path):
+    """Raise `InputError` unless files below `path` can be reached.
+
+    Imports `tensorflow_io`, which registers more kinds of URL, where it is needed.
+    """
+    if not is_url(path):
+        return
+    path = os.fspath(path)
+    scheme = path.partition(_SEPARATOR)[0]
+    if scheme in _schemes():
+        return
+    if scheme not in _IO_SCHEMES:
+        raise InputError(
+            f"{path}: {scheme}:// is not known; there are: "
+            f"{', '.join(sorted(f'{name}://' for name in _schemes() if name))}"
+        )
+    try:
+        import tensorflow_io  # noqa: F401
+    except Exception as error:  # Its libraries fail to load in many ways.
+        reason = "it is not installed" if isinstance(error, ModuleNotFoundError) else "it fails"
+        raise InputError(f"{path}: {_no_io(scheme, reason)}") from None
+    if scheme not in _schemes():
+        raise InputError(f"{path}: {_no_io(scheme, 'its compiled part does not load')}")
+
+
+def join(folder, *names):
+    """The path of something in a folder, as a string."""
+    return (posixpath if is_url(folder) else os.path).join(os.fspath(folder), *names)
+
+
+def name_of(path):
+    """The last part of a path."""
+    return os.path.basename(os.fspath(path).rstrip("/"))
+
+
+def open(path, mode="rb"):
+    """Open a file; modes `"rb"` and `"wb"`."""
+    if not is_url(path):
+        return builtins.open(path, mode)
+    with _as_os_errors(path):
+        file = _gfile().GFile(os.fspath(path), mode)
+        if mode == "rb":
+            file.size()  # GFile opens at the first use.
+            file.seek(0)
+        return file
+
+
+def read_bytes(path):
+    """The content of a file."""
+    with open(path) as file, _as_os_errors(path):
+        return file.read()
+
+
+def exists(path):
+    """Whether there is a file or a folder."""
+    return _gfile().exists(os.fspath(path)) if is_url(path) else os.path.exists(path)
+
+
+def is_file(path):
+    """Whether there is a file."""
+    if not is_url(path):
+        return os.path.isfile(path)
+    return exists(path) and not _gfile().isdir(os.fspath(path))
+
+
+def is_folder(path):
+    """Whether there is a folder."""
+    return _gfile().isdir(os.fspath(path)) if is_url(path) else os.path.isdir(path)
+
+
+def size(path):
+    """Bytes of a file."""
+    if not is_url(path):
+        return os.path.getsize(path)
+    with _as_os_errors(path):
+        return _gfile().stat(os.fspath(path)).length
+
+
+def names(folder):
+    """Names of what lies in a folder, sorted; links in a bucket's style end without a slash."""
+    if not is_url(folder):
+        return sorted(os.listdir(folder))
+    with _as_os_errors(folder):
+        return sorted({name.rstrip("/") for name in _gfile().listdir(os.fspath(folder))} - {""})
+
+
+def walk(folder):
+    """Paths of all files below a folder, relative to it with forward slashes, in sorted order.
+
+    Hidden files and folders are left out, and links to folders not followed.
+
+    Raises:
+        OSError: a folder cannot be read.
+    """
+
+    def fail(error):
+        raise error
+
+    if is_url(folder):
+        with _as_os_errors(folder):
+            parents = list(_gfile().walk(os.fspath(folder)))
+    else:
+        parents = os.walk(folder, onerror=fail)
+    found = []
+    for parent, folders, files in parents:
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        inside = os.fspath(parent)[len(os.fspath(folder)) :].replace(os.sep, "/").strip("/")
+        if any(part.startswith(".") for part in inside.split("/")):
+            continue
+        found += [posixpath.join(inside, name) for name in files if not name.startswith(".")]
+    return sorted(found)
+
+
+def make_folder(path):
+    """Make a folder and those above it, where they do not exist.
+
+    Raises:
+        InputError: it cannot be made.
+    """
+    require(path)
+    try:
+        if is_url(path):
+            with _as_os_errors(path):
+                _gfile().makedirs(os.fspath(path))
+        else:
+            os.makedirs(path, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"{path}: no folder and cannot be made one ({error.strerror}); choose another"
+        ) from None
+
+
+def remove(path):
+    """Remove a file; nothing happens where there is none."""
+    with contextlib.suppress(FileNotFoundError):
+        if is_url(path):
+            with _as_os_errors(path):
+                _gfile().remove(os.fspath(path))
+        else:
+            os.remove(path)
+
+
+def remove_tree(path):
+    """Remove a folder and all that is in it."""
+    if is_url(path):
+        with _as_os_errors(path):
+            _gfile().rmtree(os.fspath(path))
+    else:
+        shutil.rmtree(path)
+
+
+@contextlib.contextmanager
+def replacing(path, scratch=None):
+    """Context that yields a local `Path` to write, and puts the file at `path` when it is whole.
+
+    The file appears at `path` by a rename, so that it is there whole or not at all; a local one
+    is on disk before that.
+
+    Args:
+        path: the file to write.
+        scratch: folder for the temporary file, on the same disk; default: that of `path`.
+    """
+    path = os.fspath(path)
+    folder = os.path.dirname(path) if scratch is None else os.fspath(scratch)
+    # The name ends as `path` does, for writers that look at the ending, and differs from that of
+    # any other writer, on this machine or another.
+    name = f".{uuid.uuid4().hex}.{name_of(path)}"
+    if is_url(path):
+        with tempfile.TemporaryDirectory() as local:
+            temporary = pathlib.Path(local, name)
+            yield temporary
+            _upload(str(temporary), join(folder, name), path)
+        return
+    temporary = pathlib.Path(folder, name)
+    try:
+        yield temporary
+        _sync(temporary)
+        os.replace(temporary, path)
+    finally:
+        remove(temporary)
+    _sync(os.path.dirname(path) or ".")
+
+
+def write_text(path, text, scratch=None):
+    """Write a file by rename, so that it is there whole or not at all; see `replacing`."""
+    with replacing(path, scratch) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def is_temporary(name):
+    """Whether a file is what a killed process was just writing in `replacing`."""
+    return name.startswith(".") and len(name) > 34 and name[33] == "."
+
+
+def sha256(path):
+    """Hexadecimal SHA-256 of a file."""
+    digest = hashlib.sha256()
+    with open(path) as file, _as_os_errors(path):
+        while block := file.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _upload(local, temporary, path):
+    with _as_os_errors(path):
+        try:
+            _gfile().copy(local, temporary, overwrite=True)
+            _gfile().rename(temporary, path, overwrite=True)
+        except BaseException:
+            with contextlib.suppress(Exception):
+                _gfile().remove(temporary)
+            raise
+
+
+def _sync(path):
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _gfile():
+    import tensorflow as tf
+
+    return tf.io.gfile
+
+
+def _schemes():
+    return _gfile().get_registered_schemes()
+
+
+def _no_io(scheme, reason):
+    return (
+        f"{scheme}:// needs tensorflow-io, but {reason}; it works with TensorFlow 2.16: "
+        "pip install -c constraints/tf216.txt 'lrl-keras[io]'"
+    )
+
+
+@contextlib.contextmanager
+def _as_os_errors(path):
+    """Turn the errors of `tf.io.gfile` into those of the operating system."""
+    if not is_url(path):
+        yield
+        return
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.NotFoundError:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), os.fspath(path)) from None
+    except tf.errors.PermissionDeniedError:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path)) from None
+    except tf.errors.OpError as error:
+        text = " ".join((error.message or type(error).__name__).split())
+        raise OSError(errno.EIO, text, os.fspath(path)) from None
