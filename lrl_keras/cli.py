@@ -19,7 +19,11 @@ def main(argv=None):
     Returns:
         exit code: 0 done, 1 it failed, 2 wrong usage (raised by `argparse`), 130 interrupted.
     """
-    arguments = _parser().parse_args(argv)
+    argv = sys.argv[1:] if argv is None else argv
+    prepares = argv[:1] == ["prepare"]
+    if prepares:
+        _import_quietly()
+    arguments = _parser(prepares).parse_args(argv)
     _import_quietly()
     try:
         return arguments.command(arguments)
@@ -41,20 +45,17 @@ def main(argv=None):
 
 
 def _prepare(arguments):
-    from tfrecords.build import prepare
+    from tfrecords.build import OPTIONS, prepare
+    from tfrecords.sources import SOURCES
 
+    options = {**OPTIONS, **SOURCES[arguments.source].OPTIONS}
     manifest = prepare(
         arguments.source,
         arguments.root,
         arguments.out,
-        compression=arguments.compression,
-        frames_per_video=arguments.frames_per_video,
-        image_size=arguments.image_size,
-        margin=arguments.margin,
-        mask_from=arguments.mask_from,
         workers=arguments.workers,
         overwrite=arguments.overwrite,
-        **({"methods": arguments.methods} if arguments.methods else {}),
+        **{name: value for name, value in vars(arguments).items() if name in options},
     )
     if arguments.json:
         _print_json({"out": arguments.out, "counts": manifest["counts"]})
@@ -219,7 +220,7 @@ def _standard_output_to_error():
     return contextlib.redirect_stdout(sys.stderr)
 
 
-def _parser():
+def _parser(prepares):
     parser = argparse.ArgumentParser(
         prog="lrl-keras",
         description="Local Relation Learning for face forgery detection.",
@@ -229,7 +230,7 @@ def _parser():
 
     parser.add_argument("--version", action="version", version=f"lrl-keras {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
-    _add_prepare(verbs)
+    _add_prepare(verbs, prepares)
     _add_train(verbs)
     _add_evaluate(verbs)
     _add_predict(verbs)
@@ -262,43 +263,38 @@ def _count(text):
     return value
 
 
-def _add_prepare(verbs):
+def _add_prepare(verbs, chosen):
     parser = _add(
         verbs,
         "prepare",
         _prepare,
-        "Make records of faces and masks from a dataset's videos.",
-        "Reads the videos and splits below ROOT, writes shards and manifest.json to OUT. The same "
-        "command goes on where an interrupted one stopped.",
+        "Make records of faces and masks from a dataset's videos or images.",
+        "Reads the dataset below ROOT, writes shards and manifest.json to OUT. The same command "
+        "goes on where an interrupted one stopped. `lrl-keras prepare SOURCE --help` shows what "
+        "each source reads and its options.",
     )
-    parser.add_argument("source", choices=["faceforensics"], help="layout of the dataset")
-    parser.add_argument("root", metavar="ROOT", help="folder of the dataset")
-    parser.add_argument("out", metavar="OUT", help="folder of the records")
-    parser.add_argument(
-        "--compression",
-        default="c23",
-        choices=["raw", "c23", "c40"],
-        help="which version of the videos",
+    if not chosen:
+        return  # The sources' own options take seconds to import.
+    from tfrecords.build import OPTIONS
+    from tfrecords.sources import SOURCES, photographs
+
+    sources = parser.add_subparsers(dest="source", required=True, metavar="SOURCE")
+    for name, module in SOURCES.items():
+        if module is not photographs:
+            _add_source(sources, name, module, {**module.OPTIONS, **OPTIONS})
+
+
+def _add_source(sources, name, module, options):
+    parser = sources.add_parser(
+        name,
+        help=module.SUMMARY,
+        description=f"{module.SUMMARY} Writes shards and manifest.json to OUT.",
+        formatter_class=_Formatter,
     )
-    parser.add_argument(
-        "--methods",
-        nargs="+",
-        metavar="METHOD",
-        help="forgery methods, named after ROOT and OUT (default: the four of the paper)",
-    )
-    parser.add_argument(
-        "--frames-per-video", type=_count, default=50, help="frames of each video, evenly spaced"
-    )
-    parser.add_argument("--image-size", type=_count, default=299, help="side of the crops, pixels")
-    parser.add_argument(
-        "--margin", type=float, default=1.3, help="side of the crop over that of the face"
-    )
-    parser.add_argument(
-        "--mask-from",
-        default="best",
-        choices=["best", "same"],
-        help="make masks from the least compressed version on disk, or from the chosen one",
-    )
+    parser.add_argument("root", metavar="ROOT", help="folder of the dataset, or its URL")
+    parser.add_argument("out", metavar="OUT", help="folder of the records, or its URL")
+    for option, about in options.items():
+        _add_option(parser, "--" + option.replace("_", "-"), about)
     parser.add_argument(
         "--workers", type=_count, default=None, help="processes (default: one for each core)"
     )
@@ -306,6 +302,25 @@ def _add_prepare(verbs):
         "--overwrite", action="store_true", help="replace records in OUT that were made otherwise"
     )
     parser.add_argument("--json", action="store_true", help="print the counts as one JSON line")
+
+
+def _add_option(parser, flag, option):
+    """Declare an `Option`; what is not given stays out of the namespace."""
+    default = option.default
+    if option.many:
+        default = " ".join(map(str, default))
+    arguments = {"default": argparse.SUPPRESS, "help": f"{option.help} (default: {default})"}
+    if option.type is bool:
+        state = "on" if default else "off"
+        arguments |= {"help": f"{option.help} (default: {state})"}
+        parser.add_argument(flag, action=argparse.BooleanOptionalAction, **arguments)
+        return
+    arguments |= {"type": option.type, "metavar": option.metavar}
+    if option.choices:
+        arguments |= {"choices": option.choices}
+    if option.many:
+        arguments |= {"nargs": "+"}
+    parser.add_argument(flag, **arguments)
 
 
 def _add_train(verbs):

@@ -46,7 +46,6 @@ def demo(out="demo", *, verbose=2):
         photographs.NAME,
         photographs.ROOT,
         paths["records"],
-        compression="none",
         frames_per_video=_CUTS,
         image_size=SETTINGS.image_size,
     )

@@ -8,10 +8,12 @@ import builtins
 import contextlib
 import errno
 import hashlib
+import io
 import os
 import pathlib
 import posixpath
 import shutil
+import stat
 import tempfile
 import uuid
 
@@ -62,21 +64,14 @@ def name_of(path):
     return os.path.basename(os.fspath(path).rstrip("/"))
 
 
-def open(path, mode="rb"):
-    """Open a file; modes `"rb"` and `"wb"`."""
-    if not is_url(path):
-        return builtins.open(path, mode)
-    with _as_os_errors(path):
-        file = _gfile().GFile(os.fspath(path), mode)
-        if mode == "rb":
-            file.size()  # GFile opens at the first use.
-            file.seek(0)
-        return file
+def open(path):
+    """Open a file for reading bytes."""
+    return io.BufferedReader(_Remote(path), _BLOCK) if is_url(path) else builtins.open(path, "rb")
 
 
 def read_bytes(path):
     """The content of a file."""
-    with open(path) as file, _as_os_errors(path):
+    with open(path) as file:
         return file.read()
 
 
@@ -90,6 +85,18 @@ def is_file(path):
     if not is_url(path):
         return os.path.isfile(path)
     return exists(path) and not _gfile().isdir(os.fspath(path))
+
+
+def is_regular(path):
+    """Whether there is a file, and no folder, pipe or device.
+
+    Raises:
+        OSError: nothing there, or it cannot be looked at.
+    """
+    if not is_url(path):
+        return stat.S_ISREG(os.stat(path).st_mode)
+    with _as_os_errors(path):
+        return not _gfile().stat(os.fspath(path)).is_directory
 
 
 def is_folder(path):
@@ -224,10 +231,50 @@ def is_temporary(name):
 def sha256(path):
     """Hexadecimal SHA-256 of a file."""
     digest = hashlib.sha256()
-    with open(path) as file, _as_os_errors(path):
+    with open(path) as file:
         while block := file.read(_BLOCK):
             digest.update(block)
     return digest.hexdigest()
+
+
+class _Remote(io.RawIOBase):
+    """What lies behind a URL, as Python's own files are."""
+
+    def __init__(self, path):
+        self._path = os.fspath(path)
+        self._length = size(path)
+        with _as_os_errors(path):
+            self._file = _gfile().GFile(self._path, "rb")
+
+    def readable(self):
+        return True
+
+    def seekable(self):
+        return True
+
+    def readinto(self, buffer):
+        with _as_os_errors(self._path):
+            content = self._file.read(len(buffer))
+        buffer[: len(content)] = content
+        return len(content)
+
+    def seek(self, offset, whence=io.SEEK_SET):
+        start = (0, self.tell, lambda: self._length)[whence]
+        position = offset + (start() if whence else start)
+        if position < 0:
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), self._path)
+        with _as_os_errors(self._path):
+            self._file.seek(min(position, self._length))
+        return position
+
+    def tell(self):
+        with _as_os_errors(self._path):
+            return self._file.tell()
+
+    def close(self):
+        if not self.closed:
+            self._file.close()
+        super().close()
 
 
 def _upload(local, temporary, path):

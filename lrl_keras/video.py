@@ -3,11 +3,11 @@
 import contextlib
 import dataclasses
 import os
-import stat
 
 import av
 import numpy as np
 
+from lrl_keras import files
 from lrl_keras.errors import InputError
 
 MAX_PIXELS = 40_000_000
@@ -184,7 +184,7 @@ def _open(path):
         )
     # PyAV 13 crashes on options where the streams are found only after the header.
     options = None if name in _STREAMS_AFTER_HEADER else {"max_pixels": str(MAX_PIXELS)}
-    with open(path, "rb") as file:
+    with files.open(path) as file:
         try:
             container = av.open(
                 _Reader(file), mode="r", format=name, options=options, metadata_errors="replace"
@@ -227,9 +227,9 @@ class _Reader:
 
 def _head(path):
     # A pipe or a device would block or never end.
-    if not stat.S_ISREG(os.stat(path).st_mode):
+    if not files.is_regular(path):
         raise ValueError("no regular file")
-    with open(path, "rb") as file:
+    with files.open(path) as file:
         return file.read(_HEAD_BYTES)
 
 

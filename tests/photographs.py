@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 from skimage import data
 
+from lrl_keras import files
 from lrl_keras.data import manifest
 from lrl_keras.data.schema import Example, encode
 
@@ -59,7 +60,7 @@ def write_records(folder, shards, image_size=SIZE):
                 "split": split,
                 "examples": len(examples),
                 "labels": {"0": labels.count(0), "1": labels.count(1)},
-                "sha256": manifest.sha256(folder / name),
+                "sha256": files.sha256(folder / name),
             }
         )
     content = {

@@ -1,29 +1,36 @@
-"""Prepare a dataset: videos in, shards and their manifest out."""
+"""Prepare a dataset: videos or images in, shards and their manifest out."""
 
 import dataclasses
 import functools
 import os
 import sys
 from importlib import metadata
-from pathlib import Path
 
 from tqdm import tqdm
 
 import lrl_keras
+from lrl_keras import files
 from lrl_keras.data import manifest as manifests
 from lrl_keras.errors import InputError
 from lrl_keras.faces import Detector
+from tfrecords import options as source_options
 from tfrecords import resume
 from tfrecords.groups import Group, Settings
-from tfrecords.plan import plan_shards, size_of_videos
+from tfrecords.options import Option
+from tfrecords.plan import plan_shards, size_of_clips
 from tfrecords.shards import write_shard
 from tfrecords.sources import SOURCES
 from tfrecords.workers import run
 
-MASKS = ("best", "same")
+# What every source lets its user choose.
+OPTIONS = {
+    "frames_per_video": Option(50, "frames of each video, evenly spaced", least=1, most=100_000),
+    "image_size": Option(299, "side of the crops, pixels", least=16, most=4096),
+    "margin": Option(1.3, "side of the crop over that of the face", least=1, most=3),
+}
 
 _BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_noinv_fmt}]"
-_PACKAGES = ("tensorflow", "keras", "av", "mtcnn", "pillow", "numpy")
+_PACKAGES = ("tensorflow", "keras", "av", "mtcnn", "pillow", "numpy", "scikit-image")
 
 
 def prepare(
@@ -31,17 +38,12 @@ def prepare(
     root,
     out,
     *,
-    compression="c23",
-    methods=None,
-    frames_per_video=50,
-    image_size=299,
-    margin=1.3,
-    mask_from="best",
     workers=None,
     overwrite=False,
     progress=True,
+    **options,
 ):
-    """Turn a dataset of videos into training records.
+    """Turn a dataset of videos or images into training records.
 
     The face is found on the real video and cropped from its fakes with the same box at the same
     frame; the mask is their difference (Sec. 3.3). A fake whose real video is missing or does
@@ -53,19 +55,14 @@ def prepare(
 
     Args:
         source: name of the dataset, one of `tfrecords.sources.SOURCES`.
-        root: folder of the dataset in its official layout.
-        out: folder for the records; made where it does not exist.
-        compression: `"raw"`, `"c23"` (default) or `"c40"`.
-        methods: the manipulations to take. Defaults to the source's own (for `faceforensics`
-            Deepfakes, Face2Face, FaceSwap and NeuralTextures).
-        frames_per_video: frames taken of each clip, evenly spaced. Defaults to 50.
-        image_size: side of the stored crops in pixels. Defaults to 299.
-        margin: side of the crop over the longer side of the face, 1 to 3. Defaults to 1.3.
-        mask_from: `"best"` (default): masks from the least compressed version on disk;
-            `"same"`: from `compression`.
+        root: folder of the dataset in its official layout, or a URL.
+        out: folder or URL for the records; made where it does not exist.
         workers: number of processes. Defaults to the number of processor cores.
         overwrite: remove records in `out` that were made otherwise, instead of refusing.
         progress: show a progress bar on standard error.
+        **options: those of every source, `OPTIONS`: `frames_per_video` (50), `image_size` (299),
+            `margin` (1.3); and those of this one, `SOURCES[source].OPTIONS`, e.g. `compression`
+            and `methods`.
 
     Returns:
         the manifest, a dict as `lrl_keras.data.manifest.read` returns it.
@@ -74,30 +71,26 @@ def prepare(
         InputError: a wrong argument, no such dataset in `root`, other records in `out`, nothing
             usable, or a worker that died; one line that says what to do.
     """
-    module = _choose(source, SOURCES, "source")
-    methods = tuple(module.METHODS if methods is None else methods)
-    _check(module, compression, methods, frames_per_video, image_size, margin, mask_from, workers)
-    root, out = Path(root), Path(out)
-    settings = Settings(frames_per_video, image_size, float(margin))
+    module = _source(source)
+    chosen = source_options.complete({**OPTIONS, **module.OPTIONS}, options)
+    workers = _WORKERS.check("workers", _cores() if workers is None else workers)
+    root, out = os.fspath(root), os.fspath(out)
+    files.require(root)
     about = {
         "source": source,
         "arguments": {
-            "compression": compression,
-            "methods": list(methods),
-            "frames_per_video": frames_per_video,
-            "image_size": image_size,
-            "margin": float(margin),
-            "mask_from": mask_from,
+            **{name: _plain(value) for name, value in chosen.items()},
             "detector": {"name": "mtcnn", **dataclasses.asdict(Detector())},
         },
         "versions": versions(),
     }
-    listing = module.find(root, compression=compression, methods=methods, mask_from=mask_from)
+    settings = Settings(**{name: chosen.pop(name) for name in OPTIONS})
+    listing = module.find(root, **chosen)
     shards = plan_shards(listing.clips, root, settings, about)
     fingerprints = {shard.name: shard.fingerprint for shard in shards}
     identity = {**about, "fingerprints": fingerprints}
 
-    _make_folder(out)
+    files.make_folder(out)
     manifest = resume.finished(out, identity)
     if manifest is not None:
         return manifest
@@ -106,7 +99,7 @@ def prepare(
         reports = resume.kept_reports(out, identity)
         missing = [shard for shard in shards if shard.name not in reports]
         # The longest first, so that no worker is left alone with it at the end.
-        missing.sort(key=lambda shard: -size_of_videos(shard, root))
+        missing.sort(key=lambda shard: -size_of_clips(shard, root))
         function = functools.partial(
             write_shard,
             root=root,
@@ -114,7 +107,7 @@ def prepare(
             settings=settings,
             group_type=getattr(module, "Group", Group),
         )
-        reports |= _run(function, missing, shards, workers or _cores(), progress)
+        reports |= _run(function, missing, shards, workers, progress)
         reports = [reports[shard.name] for shard in shards]
         clips = [clip for report in reports for clip in report.pop("clips")]
         if not any(report["examples"] for report in reports):
@@ -134,39 +127,18 @@ def versions():
     }
 
 
-def _choose(value, allowed, name):
-    if value not in allowed:
-        raise InputError(f"{name} must be one of {', '.join(allowed)}. Received: {value!r}")
-    return allowed[value] if isinstance(allowed, dict) else value
+_WORKERS = Option(1, "processes", least=1, most=4096)
 
 
-def _check(module, compression, methods, frames, size, margin, mask_from, workers):
-    _choose(compression, module.COMPRESSIONS, "compression")
-    _choose(mask_from, MASKS, "mask_from")
-    if not methods or len(set(methods)) < len(methods):
-        raise InputError(f"methods must be one or more, each once. Received: {methods}")
-    for method in methods:
-        _choose(method, module.ALL_METHODS, "methods")
-    for name, value, least, most in (
-        ("frames_per_video", frames, 1, 100_000),
-        ("image_size", size, 16, 4096),
-        ("workers", 1 if workers is None else workers, 1, 4096),
-    ):
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise InputError(
-                f"{name} must be a whole number from {least} to {most}. Received: {value!r}"
-            )
-    if not isinstance(margin, int | float) or not 1 <= margin <= 3:
-        raise InputError(f"margin must be a number from 1 to 3. Received: {margin!r}")
+def _source(name):
+    if name not in SOURCES:
+        raise InputError(f"source must be one of {', '.join(SOURCES)}. Received: {name!r}")
+    return SOURCES[name]
 
 
-def _make_folder(out):
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{out}: no folder and cannot be made one ({error.strerror}); choose another"
-        ) from None
+def _plain(value):
+    """As it comes back from JSON."""
+    return list(value) if isinstance(value, tuple) else value
 
 
 def _run(function, missing, shards, count, progress):
@@ -217,7 +189,7 @@ def _nothing(root, clips):
     first = next(clip for clip in clips if clip["unusable"])
     reason = "; ".join(first["dropped"]) or first["unusable"]
     return (
-        f"{root}: no usable frame in {len(clips)} videos, the first one, {first['path']}: {reason}"
+        f"{root}: no usable frame in {len(clips)} clips, the first one, {first['path']}: {reason}"
     )
 
 

@@ -1,6 +1,9 @@
-"""What a source says about a video."""
+"""What a source says about a clip: a video, an image, or a sequence of images."""
 
+import collections
 import dataclasses
+
+from lrl_keras.errors import InputError
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,7 +22,7 @@ class MaskPair:
 
 @dataclasses.dataclass(frozen=True)
 class Clip:
-    """One video of a dataset. Paths are relative to the dataset's root, with forward slashes.
+    """One clip of a dataset. Paths are relative to the dataset's root, with forward slashes.
 
     Attributes:
         split: `"train"`, `"val"` or `"test"`.
@@ -27,12 +30,14 @@ class Clip:
         dataset, method, compression: e.g. `"faceforensics"`, `"Deepfakes"` (`"real"` for a real
             video), `"c23"`.
         video: the clip's name, unique within (dataset, method).
-        path: the video.
+        path: a video, an image, a folder of images or a tar archive of images; what
+            `tfrecords.media` reads.
         group: name of the real video that the clip is made from, also where that is missing;
             clips of one group are prepared together and share its face detections.
         real: the real video that a fake was made from, `None` where it is not on disk.
         mask_pair: videos to take the mask from, `None`: from `path` and `real`.
         unpaired: why a fake has no real video; `None` where it has one and for a real clip.
+        cropped: whether the pictures are face crops already, taken as they are.
     """
 
     split: str
@@ -46,10 +51,11 @@ class Clip:
     real: str | None = None
     mask_pair: MaskPair | None = None
     unpaired: str | None = None
+    cropped: bool = False
 
     @property
     def files(self):
-        """Paths of all videos that the clip's examples are made from."""
+        """Paths of all that the clip's examples are made from."""
         pair = (self.mask_pair.fake, self.mask_pair.real) if self.mask_pair else ()
         return tuple(path for path in (self.path, self.real, *pair) if path is not None)
 
@@ -59,10 +65,42 @@ class Listing:
     """What a source found under a root.
 
     Attributes:
-        clips: the videos on disk, in the order of the dataset's lists.
-        listed: number of videos that the dataset's lists name, on disk or not, by
+        clips: the clips on disk, in the order of the dataset's lists.
+        listed: number of clips that the dataset's lists name, on disk or not, by
             (split, label, method).
     """
 
     clips: tuple[Clip, ...]
     listed: dict[tuple[str, int, str], int]
+
+
+class Lister:
+    """Collects a `Listing`: what the lists name, and the clips of it that are on disk."""
+
+    def __init__(self):
+        self._clips = []
+        self._listed = collections.Counter()
+
+    def add(self, clip):
+        """Take a clip that is on disk."""
+        self._clips.append(clip)
+        self.add_missing(clip.split, clip.label, clip.method)
+
+    def add_missing(self, split, label, method):
+        """Count a clip that the lists name and that is not on disk."""
+        self._listed[split, label, method] += 1
+
+    @property
+    def total(self):
+        """Number of clips named so far, on disk or not."""
+        return self._listed.total()
+
+    def listing(self, nothing):
+        """The `Listing`.
+
+        Args:
+            nothing: message of the `InputError` that is raised where no clip is on disk.
+        """
+        if not self._clips:
+            raise InputError(nothing)
+        return Listing(tuple(self._clips), dict(self._listed))

@@ -1,18 +1,20 @@
-"""Face crops of the wanted frames of one video."""
+"""Face crops of the wanted frames of one clip."""
 
 import dataclasses
 import itertools
 
 import numpy as np
 
-from lrl_keras import faces, video
+from lrl_keras import faces
 from lrl_keras.errors import InputError
+from tfrecords import media
 
 NOT_DECODED = "not decoded"
 NO_FACE = "no face"
 
 _BATCH = 8
 _MAX_FACES = 5
+_MAX_TRACKS = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,72 +25,106 @@ class Crop:
         image: uint8 array (S, S, 3), RGB.
         box: (x0, y0, x1, y1) of the crop in the frame.
         frame_size: (height, width) of the frame.
+        landmarks: the five points of the face in the frame; `None` where it was not detected.
     """
 
     image: np.ndarray
     box: tuple[int, int, int, int]
     frame_size: tuple[int, int]
+    landmarks: tuple | None = None
 
 
-def find_crops(path, indices, detector, margin, size):
-    """Crops of the largest face that persists over the wanted frames of a video.
+@dataclasses.dataclass(frozen=True)
+class Found:
+    """The faces that persist over the wanted frames of a clip.
+
+    Attributes:
+        tracks: for each such face, the largest first, its `Crop` by index of the frame; at least
+            one, which may be empty.
+        decoded: indices of the frames that could be decoded.
+    """
+
+    tracks: tuple[dict[int, Crop], ...]
+    decoded: frozenset[int]
+
+    def why_not(self, index):
+        """Why a face has no crop at a frame."""
+        return NO_FACE if index in self.decoded else NOT_DECODED
+
+
+def find_faces(path, indices, detector, margin, size):
+    """Follow the faces of a clip and cut them out.
 
     Args:
-        path: the video.
+        path: the clip.
         indices: indices of frames.
         detector: a `lrl_keras.faces.Detector`.
         margin: side of the crop over the longer side of the face.
         size: side of the resized crop in pixels.
 
     Returns:
-        (crops, problems): `Crop` or reason by index; each index is in one of them.
+        a `Found`.
 
     Raises:
-        InputError: the video cannot be read.
+        InputError: the clip cannot be read.
     """
     found, candidates = [], []
-    for batch in _batches(video.read_frames(path, indices)):
+    for batch in _batches(media.read_frames(path, indices)):
         detections = detector([image for _, image in batch])
         for (index, image), detected in zip(batch, detections, strict=True):
             largest = detected[:_MAX_FACES]
             found.append((index, largest))
-            candidates.append({face: _crop(image, face.box, margin, size) for face in largest})
-    tracks = faces.persistent_tracks([largest for _, largest in found])
-    track = tracks[0] if tracks else {}
-    crops = {found[place][0]: candidates[place][face] for place, face in track.items()}
-    decoded = {index for index, _ in found}
-    problems = {
-        index: NO_FACE if index in decoded else NOT_DECODED
-        for index in indices
-        if index not in crops
-    }
-    return crops, problems
+            candidates.append({face: _crop(image, face, margin, size) for face in largest})
+    tracks = faces.persistent_tracks([largest for _, largest in found])[:_MAX_TRACKS]
+    return Found(
+        tuple(
+            {found[place][0]: candidates[place][face] for place, face in track.items()}
+            for track in tracks or [{}]
+        ),
+        frozenset(index for index, _ in found),
+    )
 
 
-def cut_same(path, crops, size):
-    """Cut the boxes of one video's crops out of the same frames of another.
+def take_whole(path, indices, size):
+    """The wanted frames of a clip that are face crops already, resized; see `find_faces`."""
+    crops = {}
+    for index, image in media.read_frames(path, indices):
+        height, width = image.shape[:2]
+        box = (0, 0, width, height)
+        crops[index] = Crop(faces.cut(image, box, size), box, (height, width))
+    return Found((crops,), frozenset(crops))
+
+
+def cut_same(path, tracks, indices, size):
+    """Cut the boxes of one clip's faces out of the same frames of another.
 
     Args:
-        path: the other video.
-        crops: `Crop` by index of the frame.
+        path: the other clip.
+        tracks: for each face, its `Crop` by index of the frame.
+        indices: the frames to cut from, those that have a crop in any track.
         size: side of the resized crop in pixels.
 
     Returns:
-        dict from index to uint8 array (S, S, 3), without the frames that cannot be decoded.
+        for each track a dict from index to uint8 array (S, S, 3), without the frames that cannot
+        be decoded.
 
     Raises:
-        InputError: the video cannot be read, or its frames differ in size.
+        InputError: the clip cannot be read, or its frames differ in size.
     """
-    images = {}
-    for index, frame in video.read_frames(path, crops):
-        height, width = crops[index].frame_size
-        if frame.shape[:2] != (height, width):
-            raise InputError(
-                f"{path}: {frame.shape[1]} x {frame.shape[0]} pixels, its real video "
-                f"{width} x {height}"
-            )
-        images[index] = faces.cut(frame, crops[index].box, size)
-    return images
+    cuts = tuple({} for _ in tracks)
+    wanted = [index for index in indices if any(index in track for track in tracks)]
+    for index, frame in media.read_frames(path, wanted):
+        for track, images in zip(tracks, cuts, strict=True):
+            if index not in track:
+                continue
+            height, width = track[index].frame_size
+            if frame.shape[:2] != (height, width):
+                raise InputError(
+                    f"{path}: {frame.shape[1]} x {frame.shape[0]} pixels, its real video "
+                    f"{width} x {height}"
+                )
+            images[index] = faces.cut(frame, track[index].box, size)
+    return cuts
 
 
 def _batches(items):
@@ -97,7 +133,7 @@ def _batches(items):
         yield batch
 
 
-def _crop(frame, face_box, margin, size):
+def _crop(frame, face, margin, size):
     height, width = frame.shape[:2]
-    box = faces.crop_box(face_box, height, width, margin)
-    return Crop(faces.cut(frame, box, size), box, (height, width))
+    box = faces.crop_box(face.box, height, width, margin)
+    return Crop(faces.cut(frame, box, size), box, (height, width), face.landmarks)

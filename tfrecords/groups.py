@@ -1,19 +1,22 @@
-"""A real video and the fakes made from it become examples."""
+"""A real clip and the fakes made from it become examples."""
 
 import dataclasses
-import os
-from pathlib import Path
 
-from lrl_keras import video
+import numpy as np
+
+from lrl_keras import files, video
 from lrl_keras.data.schema import Example
 from lrl_keras.errors import InputError
 from lrl_keras.faces import Detector
+from tfrecords import media
 from tfrecords.clips import Clip
-from tfrecords.crops import NO_FACE, NOT_DECODED, cut_same, find_crops
+from tfrecords.crops import NO_FACE, NOT_DECODED, cut_same, find_faces, take_whole
 from tfrecords.masks import difference_mask
 
 REAL_NOT_DECODED = "frame of the real video not decoded"
 MASK_NOT_DECODED = "frame of the videos for the mask not decoded"
+
+_SAMPLED = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +35,11 @@ class Settings:
 
 
 class Group:
-    """The clips of one group: one face detection on the real video serves them all.
+    """The clips of one group: one face detection on the real clip serves them all.
+
+    Of several faces that persist in the real clip, a fake's is the one whose crop it changed
+    most, and the real example's the one that its fakes changed most; the largest where there
+    is no fake to tell, or none that differs.
 
     Args:
         clips: the clips of one group.
@@ -41,11 +48,13 @@ class Group:
     """
 
     def __init__(self, clips, root, settings):
-        self.root = Path(root)
+        self.root = str(root)
         self.settings = settings
         self.detector = Detector()
+        self._cropped = clips[0].cropped
         self._timelines = {}
-        self._faces = {}
+        self._found = {}
+        self._changes = {}
         self._mask_reals = {}
         self.jobs = [self._job(clip) for clip in clips]
 
@@ -72,7 +81,7 @@ class Group:
         if job.stated > job.count:
             report["stated_frames"] = job.stated
         try:
-            examples, problems, unpaired = self._examples(job)
+            examples, faces, problems, unpaired = self._examples(job)
         except InputError as error:
             report["unusable"] = self._relative(error)
             return [], report
@@ -83,6 +92,8 @@ class Group:
         elif job.clip.label and not unpaired:
             pair = job.clip.mask_pair
             report["mask_from"] = pair.compression if pair else job.clip.compression
+        if len(faces.found.tracks) > 1:
+            report["faces"], report["face"] = len(faces.found.tracks), faces.chosen
         report["kept"] = [example.frame for example in examples]
         report["unpaired"] = unpaired
         return examples, report
@@ -103,7 +114,7 @@ class Group:
         return _Job(clip, line.count, line.stated, indices, unpaired)
 
     def _examples(self, job):
-        """(examples, reasons by dropped index, why it is unpaired)."""
+        """(examples, `_Faces`, reasons by dropped index, why it is unpaired)."""
         unpaired = job.unpaired
         if job.clip.label and not unpaired:
             try:
@@ -112,38 +123,37 @@ class Group:
                 unpaired = self._relative(error)
         if job.clip.label:
             indices = video.evenly_spaced(job.count, self.settings.frames_per_video)
-            crops, problems = self._find(job.clip.path, indices)
+            faces = _Faces(self._find(job.clip.path, indices), 0)
         else:
-            crops, problems = self._faces_of(job.clip.path)
             indices = job.indices
+            faces = _Faces(self._faces_of(job.clip.path), self._most_changed(job.clip.path))
+        crops = faces.crops
         examples = [
             example(job.clip, index, crops[index].box, crops[index].image, None, not unpaired)
             for index in indices
             if index in crops
         ]
-        return (
-            examples,
-            {index: problems[index] for index in indices if index not in crops},
-            unpaired,
-        )
+        problems = {index: faces.found.why_not(index) for index in indices if index not in crops}
+        return examples, faces, problems, unpaired
 
     def _paired(self, job):
-        """Examples of a fake, cropped as its real video is, and reasons by dropped index."""
-        crops, problems = self._faces_of(job.clip.real)
-        if all(reason == NOT_DECODED for reason in problems.values()) and not crops:
+        """Examples of a fake, cropped as its real clip is, and reasons by dropped index."""
+        found = self._faces_of(job.clip.real)
+        if not found.decoded:
             raise InputError(f"{job.clip.real}: no frame of it can be decoded")
-        own = {index: crops[index] for index in job.indices if index in crops}
-        images = self._cut_same(job.clip.path, own)
+        faces = _Faces(found, self._face_of(job))
+        crops = faces.crops
+        images = self._cut(job.clip.path, crops, job.indices)
         pair = job.clip.mask_pair
-        mask_fakes = self._cut_same(pair.fake, own) if pair else images
+        mask_fakes = self._cut(pair.fake, crops, job.indices) if pair else images
         if pair:
-            mask_reals = self._mask_real(pair.real, crops)
+            mask_reals = self._mask_real(pair.real, faces)
         else:
             mask_reals = {index: crop.image for index, crop in crops.items()}
         examples, dropped = [], {}
         for index in job.indices:
             if index not in crops:
-                missing = problems[index] == NOT_DECODED
+                missing = found.why_not(index) == NOT_DECODED
                 dropped[index] = REAL_NOT_DECODED if missing else NO_FACE
             elif index not in images:
                 dropped[index] = NOT_DECODED
@@ -153,42 +163,95 @@ class Group:
                 mask = difference_mask(mask_fakes[index], mask_reals[index])
                 box = crops[index].box
                 examples.append(example(job.clip, index, box, images[index], mask, True))
-        return examples, dropped
+        return examples, faces, dropped
+
+    def _face_of(self, job):
+        """Number of the track that a fake was made on."""
+        if len(self._faces_of(job.clip.real).tracks) == 1:
+            return 0
+        changes = self._changes_of(job)
+        return int(changes.argmax()) if changes.any() else self._most_changed(job.clip.real)
+
+    def _most_changed(self, path):
+        """Number of the track of a real clip that the fakes made from it changed most."""
+        if len(self._faces_of(path).tracks) == 1:
+            return 0
+        jobs = [job for job in self.jobs if job.clip.real == path and not job.unpaired]
+        return int(sum(map(self._changes_of, jobs), np.zeros(1)).argmax())
+
+    def _changes_of(self, job):
+        """Part of each track's crop that a fake changed, from some of its frames; (tracks,)."""
+        if job not in self._changes:
+            self._changes[job] = self._measure_changes(job)
+        return self._changes[job]
+
+    def _measure_changes(self, job):
+        tracks = self._faces_of(job.clip.real).tracks
+        pair = job.clip.mask_pair
+        paths = (pair.fake, pair.real) if pair else (job.clip.path, job.clip.real)
+        sampled = [job.indices[i] for i in video.evenly_spaced(len(job.indices), _SAMPLED)]
+        try:
+            fakes, reals = (self._cut_tracks(path, tracks, sampled) for path in paths)
+        except InputError:
+            return np.zeros(len(tracks))
+        changes = [
+            [difference_mask(fake[index], real[index]).mean() for index in fake if index in real]
+            for fake, real in zip(fakes, reals, strict=True)
+        ]
+        return np.array([np.mean(each) if each else 0 for each in changes])
 
     def _faces_of(self, path):
-        """Crops of a real video at every frame that a clip of the group needs."""
-        if path not in self._faces:
+        """`Found` of a real clip at every frame that a clip of the group needs."""
+        if path not in self._found:
             indices = {
                 index
                 for job in self.jobs
                 if not job.unpaired and path in (job.clip.path, job.clip.real)
                 for index in job.indices
             }
-            self._faces[path] = self._find(path, sorted(indices))
-        return self._faces[path]
+            self._found[path] = self._find(path, sorted(indices))
+        return self._found[path]
 
-    def _mask_real(self, path, crops):
-        if path not in self._mask_reals:
-            self._mask_reals[path] = self._cut_same(path, crops)
-        return self._mask_reals[path]
+    def _mask_real(self, path, faces):
+        key = path, faces.chosen
+        if key not in self._mask_reals:
+            self._mask_reals[key] = self._cut(path, faces.crops, sorted(faces.crops))
+        return self._mask_reals[key]
 
     def _find(self, path, indices):
-        settings = self.settings
-        return find_crops(
-            self.root / path, indices, self.detector, settings.margin, settings.image_size
-        )
+        path, size = files.join(self.root, path), self.settings.image_size
+        if self._cropped:
+            return take_whole(path, indices, size)
+        return find_faces(path, indices, self.detector, self.settings.margin, size)
 
-    def _cut_same(self, path, crops):
-        return cut_same(self.root / path, crops, self.settings.image_size)
+    def _cut(self, path, crops, indices):
+        return self._cut_tracks(path, (crops,), indices)[0]
+
+    def _cut_tracks(self, path, tracks, indices):
+        return cut_same(
+            files.join(self.root, path), tracks, sorted(indices), self.settings.image_size
+        )
 
     def _timeline(self, path):
         if path not in self._timelines:
-            self._timelines[path] = video.timeline(self.root / path)
+            self._timelines[path] = media.timeline(files.join(self.root, path))
         return self._timelines[path]
 
     def _relative(self, error):
         """The message without the root, so that the manifest is the same wherever that lies."""
-        return str(error).replace(f"{self.root}{os.sep}", "")
+        return str(error).replace(files.join(self.root, ""), "")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Faces:
+    """The faces of a clip, and the number of the track that is taken."""
+
+    found: object
+    chosen: int
+
+    @property
+    def crops(self):
+        return self.found.tracks[self.chosen]
 
 
 @dataclasses.dataclass(frozen=True)

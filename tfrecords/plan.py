@@ -5,6 +5,7 @@ import hashlib
 import json
 import math
 
+from lrl_keras import files
 from lrl_keras.data.manifest import SPLITS
 from lrl_keras.data.schema import SCHEMA_VERSION
 from tfrecords.shards import Shard
@@ -22,7 +23,7 @@ def plan_shards(clips, root, settings, about):
 
     Args:
         clips: list of `Clip`.
-        root: the dataset's folder, a `Path`.
+        root: the dataset's folder.
         settings: `tfrecords.groups.Settings`.
         about: JSON-able; what else the bytes depend on.
 
@@ -48,16 +49,23 @@ def plan_shards(clips, root, settings, about):
     return shards
 
 
-def size_of_videos(shard, root):
-    """Bytes of the videos that a shard is made from."""
-    return sum((root / path).stat().st_size for path in _files(shard.clips))
+def size_of_clips(shard, root):
+    """Bytes of all that a shard is made from."""
+    return sum(_size(root, path) for path in _files(shard.clips))
 
 
 def _fingerprint(clips, root, about):
-    sizes = {path: (root / path).stat().st_size for path in _files(clips)}
+    sizes = {path: _size(root, path) for path in _files(clips)}
     content = [SCHEMA_VERSION, about, [dataclasses.asdict(clip) for clip in clips], sizes]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _files(clips):
     return sorted({path for clip in clips for path in clip.files})
+
+
+def _size(root, path):
+    path = files.join(root, path)
+    if not files.is_folder(path):
+        return files.size(path)
+    return sum(files.size(files.join(path, name)) for name in files.walk(path))

@@ -5,14 +5,15 @@ import fcntl
 import json
 import os
 import re
-import shutil
 
+from lrl_keras import files
 from lrl_keras.data import manifest as manifests
 from lrl_keras.data.schema import SCHEMA_VERSION
 from lrl_keras.errors import InputError
-from tfrecords.shards import PARTS, read_report, write_json
+from tfrecords.shards import PARTS, read_report
 
 _PLAN = "plan.json"
+_LOCK = "lock"
 _SHARD_NAME = re.compile(r"(train|val|test)-\d{5,}-of-\d{5,}\.tfrecord")
 _WAY_OUT = "choose another folder, or overwrite (--overwrite) to make the records anew"
 
@@ -21,13 +22,13 @@ def finished(out, identity):
     """The manifest in `out` if it is all that `identity` asks for, else `None`.
 
     Args:
-        out: the records' folder, a `Path`.
+        out: the records' folder.
         identity: dict of `source`, `arguments`, `versions` and `fingerprints` (by shard).
 
     Returns:
         the manifest; only where all shards have their checksums and nothing is left to tidy.
     """
-    if (out / PARTS).exists():
+    if files.exists(files.join(out, PARTS)):
         return None
     try:
         manifest = manifests.read(out)
@@ -41,10 +42,17 @@ def finished(out, identity):
 
 @contextlib.contextmanager
 def locked(out):
-    """Hold `out` against a second run into it; the lock dies with the process."""
-    folder = out / PARTS
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / "lock"
+    """Hold `out` against a second run into it; the lock dies with the process.
+
+    Behind a URL there are no locks: there two runs of one command only do the same work twice,
+    and `begin` refuses another command.
+    """
+    parts = files.join(out, PARTS)
+    files.make_folder(parts)
+    if files.is_url(out):
+        yield
+        return
+    path = os.path.join(parts, _LOCK)
     with open(path, "w", encoding="utf-8") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -61,9 +69,9 @@ def locked(out):
             yield
         finally:
             if _is_at(file, path):
-                path.unlink()
+                os.unlink(path)
                 with contextlib.suppress(OSError):  # not empty: the run is to be continued
-                    folder.rmdir()
+                    os.rmdir(parts)
 
 
 def begin(out, identity, overwrite):
@@ -79,7 +87,7 @@ def begin(out, identity, overwrite):
     if difference:
         clear(out)
     _remove_temporary(out)
-    write_json(out / PARTS / _PLAN, identity)
+    files.write_text(files.join(out, PARTS, _PLAN), json.dumps(identity))
 
 
 def kept_reports(out, identity):
@@ -92,32 +100,32 @@ def kept_reports(out, identity):
     return {
         name: report
         for name, report in reports.items()
-        if (out / name).is_file() and manifests.sha256(out / name) == report["sha256"]
+        if files.is_file(path := files.join(out, name)) and files.sha256(path) == report["sha256"]
     }
 
 
 def complete(out, manifest):
     """Write the manifest, unless the same is there, and remove the traces of the run."""
     wanted = json.loads(json.dumps({"schema_version": SCHEMA_VERSION, **manifest}))
-    if not (out / manifests.MANIFEST).exists() or manifests.read(out) != wanted:
+    if not _has_manifest(out) or manifests.read(out) != wanted:
         manifests.write(out, manifest)
-    shutil.rmtree(out / PARTS)
+    files.remove_tree(files.join(out, PARTS))
 
 
 def clear(out):
     """Remove the records in `out` and the traces of an unfinished run; nothing else."""
-    (out / manifests.MANIFEST).unlink(missing_ok=True)
-    for path in out.iterdir():
-        if _SHARD_NAME.fullmatch(path.name):
-            path.unlink()
-    for path in (out / PARTS).iterdir():
-        if path.name != "lock":
-            path.unlink()
+    files.remove(files.join(out, manifests.MANIFEST))
+    for name in files.names(out):
+        if _SHARD_NAME.fullmatch(name):
+            files.remove(files.join(out, name))
+    for name in files.names(files.join(out, PARTS)):
+        if name != _LOCK:
+            files.remove(files.join(out, PARTS, name))
 
 
 def _is_at(file, path):
     try:
-        return os.fstat(file.fileno()).st_ino == path.stat().st_ino
+        return os.fstat(file.fileno()).st_ino == os.stat(path).st_ino
     except FileNotFoundError:
         return False
 
@@ -125,9 +133,9 @@ def _is_at(file, path):
 def _earlier(out, overwrite):
     """Identity of the records in `out`, `None` where there are none; a text if unknown."""
     try:
-        if (out / manifests.MANIFEST).exists():
+        if _has_manifest(out):
             return _identity(manifests.read(out))
-        return json.loads((out / PARTS / _PLAN).read_text(encoding="utf-8"))
+        return json.loads(files.read_bytes(files.join(out, PARTS, _PLAN)))
     except InputError as error:
         if overwrite:
             return str(error)
@@ -135,7 +143,7 @@ def _earlier(out, overwrite):
     except ValueError:
         return f"holds an unfinished run, but its {PARTS}/{_PLAN} is damaged"
     except FileNotFoundError:
-        if any(path.suffix == ".tfrecord" for path in out.iterdir()):
+        if any(name.endswith(".tfrecord") for name in files.names(out)):
             return "holds .tfrecord files but no manifest.json of them"
         return None
 
@@ -164,7 +172,7 @@ def _difference(earlier, identity):
 
 
 def _reports_of_manifest(out):
-    if not (out / manifests.MANIFEST).exists():
+    if not _has_manifest(out):
         return {}
     manifest = manifests.read(out)
     clips = {}
@@ -175,5 +183,11 @@ def _reports_of_manifest(out):
 
 def _remove_temporary(out):
     """Remove what a killed run was just writing."""
-    for path in (*(out / PARTS).glob("*.tmp"), *out.glob(f".{manifests.MANIFEST}.*")):
-        path.unlink()
+    for folder in (out, files.join(out, PARTS)):
+        for name in files.names(folder):
+            if files.is_temporary(name):
+                files.remove(files.join(folder, name))
+
+
+def _has_manifest(out):
+    return files.exists(files.join(out, manifests.MANIFEST))

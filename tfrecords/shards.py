@@ -2,12 +2,10 @@
 
 import dataclasses
 import json
-import os
-from pathlib import Path
 
 import tensorflow as tf
 
-from lrl_keras.data import manifest as manifests
+from lrl_keras import files
 from lrl_keras.data.schema import encode
 from lrl_keras.errors import InputError
 from tfrecords.clips import Clip
@@ -61,7 +59,7 @@ def write_shard(shard, on_clip=None, *, root, out, settings, group_type=Group):
     except (OSError, tf.errors.OpError) as error:
         reason = getattr(error, "strerror", None) or getattr(error, "message", str(error))
         raise InputError(
-            f"{Path(out) / shard.name}: cannot be written ({' '.join(reason.split())}); "
+            f"{files.join(out, shard.name)}: cannot be written ({' '.join(reason.split())}); "
             "free space or choose another folder, then run the same command again"
         ) from None
 
@@ -69,48 +67,36 @@ def write_shard(shard, on_clip=None, *, root, out, settings, group_type=Group):
 def read_report(out, name):
     """The report of a finished shard, `None` where there is none."""
     try:
-        return json.loads(_report_path(out, name).read_text(encoding="utf-8"))
+        return json.loads(files.read_bytes(_report_path(out, name)))
     except (OSError, ValueError):
         return None
 
 
-def write_json(path, value):
-    """Write `value` to `path` by rename, so that it is there whole or not at all."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(value, file)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-
-
 def _write_shard(shard, on_clip, root, out, settings, group_type):
-    path = Path(out) / shard.name
-    temporary = _temporary(path)
+    path, parts = files.join(out, shard.name), files.join(out, PARTS)
     labels, clips = {"0": 0, "1": 0}, []
-    with tf.io.TFRecordWriter(str(temporary)) as writer:
-        for group in _groups(shard.clips, root, settings, group_type):
-            for job in group.jobs:
-                on_clip(job.clip.path, False)
-                examples, report = group.examples(job)
-                for example in examples:
-                    writer.write(encode(example))
-                labels[str(job.clip.label)] += len(examples)
-                clips.append({**report, "shard": shard.name})
-                on_clip(job.clip.path, True)
+    with files.replacing(path, scratch=parts) as temporary:
+        with tf.io.TFRecordWriter(str(temporary)) as writer:
+            for group in _groups(shard.clips, root, settings, group_type):
+                for job in group.jobs:
+                    on_clip(job.clip.path, False)
+                    examples, report = group.examples(job)
+                    for example in examples:
+                        writer.write(encode(example))
+                    labels[str(job.clip.label)] += len(examples)
+                    clips.append({**report, "shard": shard.name})
+                    on_clip(job.clip.path, True)
+        digest = files.sha256(temporary)
     report = {
         "name": shard.name,
         "split": shard.split,
         "fingerprint": shard.fingerprint,
         "examples": sum(labels.values()),
         "labels": labels,
-        "sha256": manifests.sha256(temporary),
+        "sha256": digest,
         "clips": clips,
     }
-    _sync(temporary)
-    os.replace(temporary, path)
-    _sync(path.parent)
-    write_json(_report_path(out, shard.name), report)
+    files.write_text(_report_path(out, shard.name), json.dumps(report))
     return report
 
 
@@ -120,17 +106,5 @@ def _groups(clips, root, settings, group_type):
         yield group_type([clip for clip in clips if clip.group == name], root, settings)
 
 
-def _temporary(path):
-    return path.parent / PARTS / f"{path.name}.{os.getpid()}.tmp"
-
-
 def _report_path(out, name):
-    return Path(out) / PARTS / f"{name}.json"
-
-
-def _sync(path):
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    return files.join(out, PARTS, f"{name}.json")

@@ -1,14 +1,13 @@
 """The one decode and the one resize, for records, training, evaluation and prediction."""
 
 import logging
-import os
-import stat
 import warnings
 
 import numpy as np
 import tensorflow as tf
 from PIL import ExifTags, Image, UnidentifiedImageError
 
+from lrl_keras import files
 from lrl_keras.errors import InputError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
@@ -34,9 +33,9 @@ _UPRIGHT = {
 def is_image(path):
     """Whether the first bytes of `path` are those of an image format that is read here."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
+        if not files.is_regular(path):
             return False
-        with open(path, "rb") as file:
+        with files.open(path) as file:
             head = file.read(12)
     except (OSError, ValueError):
         return False
@@ -53,7 +52,7 @@ def read_image(path):
     multi-page file the first picture is read.
 
     Args:
-        path: file in one of `FORMATS`, told by its content and not by its name; at most
+        path: file or URL of one of `FORMATS`, told by its content and not by its name; at most
             `MAX_PIXELS` pixels and `MAX_BYTES` bytes.
 
     Returns:
@@ -64,44 +63,65 @@ def read_image(path):
     """
     check_file(path)
     try:
+        content = files.open(path)
+    except OSError as error:
+        raise InputError(f"{shown(path)}: cannot be opened ({_reason(error)})") from None
+    with content as file:
+        return decode_image(file, path)
+
+
+def decode_image(file, name):
+    """Decode an image to upright 8-bit RGB, as `read_image` does.
+
+    Args:
+        file: binary file object that can seek.
+        name: what errors call it.
+
+    Returns:
+        uint8 array (H, W, 3).
+
+    Raises:
+        InputError: beginning with `name`, where it is no image, damaged, cut off or too large.
+    """
+    try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            with open(path, "rb") as file:
-                return _decode(file)
+            return _decode(file)
     except InputError as error:
-        raise InputError(f"{shown(path)}: {error}") from None
+        raise InputError(f"{shown(name)}: {error}") from None
     except Image.DecompressionBombError:
         raise InputError(
-            f"{shown(path)}: more than {MAX_PIXELS} pixels; save the image smaller"
+            f"{shown(name)}: more than {MAX_PIXELS} pixels; save the image smaller"
         ) from None
     except UnidentifiedImageError:
         raise InputError(
-            f"{shown(path)}: no image that can be read; give one of {', '.join(FORMATS)}"
+            f"{shown(name)}: no image that can be read; give one of {', '.join(FORMATS)}"
         ) from None
     except Exception as error:  # Pillow's readers raise nearly every type on damaged files.
         raise InputError(
-            f"{shown(path)}: damaged or cut off ({_reason(error)}); save the image again"
+            f"{shown(name)}: damaged or cut off ({_reason(error)}); save the image again"
         ) from None
 
 
 def check_file(path):
     """Raise `InputError` unless `path` is a file that can be opened, not empty and not huge."""
     try:
-        status = os.stat(path)
         # A pipe or device would block or never end.
-        if stat.S_ISREG(status.st_mode):
-            os.close(os.open(path, os.O_RDONLY))
+        regular = files.is_regular(path)
+        if regular:
+            files.open(path).close()
+            size = files.size(path)
     except (OSError, ValueError) as error:
         raise InputError(
             f"{shown(path)}: cannot be opened ({_reason(error)}); check the path"
         ) from None
-    if not stat.S_ISREG(status.st_mode):
+    if not regular:
         raise InputError(
             f"{shown(path)}: no regular file but a folder, pipe or device; give a file"
         )
-    if status.st_size == 0:
+    if size == 0:
         raise InputError(f"{shown(path)}: empty file; copy it again")
-    if status.st_size > MAX_BYTES:
+    if size > MAX_BYTES:
         raise InputError(f"{shown(path)}: more than {MAX_BYTES} bytes; save the image smaller")
 
 

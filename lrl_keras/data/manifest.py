@@ -11,6 +11,7 @@ MANIFEST = "manifest.json"
 SPLITS = ("train", "val", "test")
 
 _SEAL = "sha256"
+_ANEW = "make the records anew with `lrl-keras prepare --overwrite`"
 _AGAIN = "run the same `lrl-keras prepare` again to restore it"
 
 
@@ -22,6 +23,7 @@ def write(folder, manifest):
         manifest: dict that `read` accepts.
     """
     content = {"schema_version": SCHEMA_VERSION, **manifest}
+    content.pop(_SEAL, None)
     sealed = {**content, _SEAL: _digest(content)}
     files.write_text(files.join(folder, MANIFEST), _text(sealed))
 
@@ -51,13 +53,11 @@ def read(folder):
             "(make one with `lrl-keras prepare`, or let an interrupted one finish)"
         ) from None
     except (OSError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{path}: cannot be read ({error}); run `lrl-keras prepare` again"
-        ) from None
+        raise InputError(f"{path}: cannot be read ({error}); {_ANEW}") from None
     _check(path, manifest)
     seal = manifest.pop(_SEAL, None)
     if seal != _digest(manifest) or text != _text({**manifest, _SEAL: seal}):
-        raise InputError(f"{path}: damaged or changed, its own SHA-256 does not hold; {_AGAIN}")
+        raise InputError(f"{path}: damaged or changed, its own SHA-256 does not hold; {_ANEW}")
     return manifest
 
 
@@ -90,7 +90,7 @@ def _digest(content):
 
 def _check(path, manifest):
     def fail(what):
-        raise InputError(f"{path}: {what}; run `lrl-keras prepare` again")
+        raise InputError(f"{path}: {what}; {_ANEW}")
 
     if not isinstance(manifest, dict):
         fail("expected a JSON object")

@@ -106,6 +106,7 @@ def test_the_manifest_says_how_it_was_made(finished_records):
         "mtcnn",
         "pillow",
         "numpy",
+        "scikit-image",
     }
 
 
@@ -140,7 +141,7 @@ def test_nothing_usable_is_an_error_and_leaves_nothing(tmp_path):
     write_video(video_path(root, "real", "000"), faceless_frames(3))
     video_path(root, "Deepfakes", "000_003").parent.mkdir(parents=True)
     video_path(root, "Deepfakes", "000_003").write_bytes(b"")
-    with pytest.raises(InputError, match=r"no usable frame in 2 videos.*000\.mp4: no face"):
+    with pytest.raises(InputError, match=r"no usable frame in 2 clips.*000\.mp4: no face"):
         prepare("faceforensics", root, out, workers=1, **ARGUMENTS)
     assert list(out.iterdir()) == []
 

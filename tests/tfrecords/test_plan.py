@@ -4,7 +4,7 @@ import numpy as np
 
 from tfrecords.clips import Clip
 from tfrecords.groups import Settings
-from tfrecords.plan import plan_shards, size_of_videos
+from tfrecords.plan import plan_shards, size_of_clips
 
 METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
 
@@ -77,4 +77,4 @@ def test_the_fingerprint_follows_all_that_the_bytes_depend_on(tmp_path):
 
 def test_sizes_count_each_video_once(tmp_path):
     (shard,) = plan(tmp_path, clips_of(tmp_path, 1))
-    assert size_of_videos(shard, tmp_path) == 1 + 4 * 2
+    assert size_of_clips(shard, tmp_path) == 1 + 4 * 2

@@ -1,5 +1,6 @@
 import hashlib
 import pickle
+import resource
 
 import pytest
 import tensorflow as tf
@@ -8,7 +9,7 @@ from lrl_keras.data.schema import decode
 from lrl_keras.errors import InputError
 from tfrecords.groups import Settings
 from tfrecords.plan import plan_shards
-from tfrecords.shards import PARTS, read_report, write_json, write_shard
+from tfrecords.shards import PARTS, read_report, write_shard
 from tfrecords.sources.faceforensics import find
 
 SETTINGS = Settings(frames_per_video=3, image_size=48, margin=1.3)
@@ -58,17 +59,28 @@ def test_a_folder_that_cannot_be_written_is_one_line(shard, tree, tmp_path):
     assert "\n" not in str(error.value)
 
 
-def test_a_full_disk_is_one_line(shard, tree, tmp_path, monkeypatch):
-    (tmp_path / PARTS).mkdir()
-    monkeypatch.setattr("tfrecords.shards._temporary", lambda path: "/dev/full")
-    with pytest.raises(InputError, match=r"cannot be written .*free space"):
-        write_shard(shard, root=tree, out=tmp_path, settings=SETTINGS)
+@pytest.fixture
+def no_large_files():
+    """A disk on which no file can grow, as a full one."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_is_one_line(shard, tree, tmp_path, no_large_files):
+    with pytest.raises(InputError, match=r"cannot be written .*free space") as error:
+        write(shard, tree, tmp_path)
+    assert shard.name in str(error.value)
+    assert list((tmp_path / PARTS).iterdir()) == []
+    assert not (tmp_path / shard.name).exists()
 
 
 def test_damaged_reports_count_as_none(tmp_path):
     (tmp_path / PARTS).mkdir()
     assert read_report(tmp_path, "a.tfrecord") is None
-    write_json(tmp_path / PARTS / "a.tfrecord.json", {"x": [1]})
+    report = tmp_path / PARTS / "a.tfrecord.json"
+    report.write_text('{"x": [1]}')
     assert read_report(tmp_path, "a.tfrecord") == {"x": [1]}
-    (tmp_path / PARTS / "a.tfrecord.json").write_text('{"x": [')
+    report.write_text('{"x": [')
     assert read_report(tmp_path, "a.tfrecord") is None

@@ -1,8 +1,11 @@
 """The datasets that can be prepared, one a file.
 
-A source is a function `find(root, *, compression, methods, mask_from)` that returns a
-`tfrecords.clips.Listing` or raises `InputError`; its module has `NAME`, `METHODS` (the default
-ones), `ALL_METHODS` and `COMPRESSIONS`, and `Group` where its clips are no videos.
+A source is a module with
+
+- `NAME`, what the user calls it, and `SUMMARY`, a line that says what it reads;
+- `OPTIONS`, a dict of `tfrecords.options.Option` by name;
+- `find(root, **options)`, which returns a `tfrecords.clips.Listing` or raises `InputError`;
+- `Group`, only where its clips become examples in another way than `tfrecords.groups.Group` does.
 """
 
 from tfrecords.sources import faceforensics, photographs

@@ -16,13 +16,14 @@ from skimage import filters, transform
 
 from lrl_keras.data import images
 from lrl_keras.errors import InputError
-from tfrecords.clips import Clip, Listing
+from tfrecords.clips import Clip, Lister
 from tfrecords.groups import example
 
 NAME = "photographs"
 ROOT = Path(skimage.__file__).parent / "data"
-COMPRESSIONS = ("none",)
-METHODS = ALL_METHODS = ("self-blended",)
+SUMMARY = "Cuts of the photographs that ship inside scikit-image, for the demo."
+OPTIONS = {}
+METHOD = "ellipse"
 
 PHOTOGRAPHS = {
     "train": (
@@ -41,30 +42,26 @@ PHOTOGRAPHS = {
 }
 
 
-def find(root, *, compression, methods, mask_from):
+def find(root):
     """The photographs below `root`, one real and one forged clip each.
 
     Args:
         root: folder with the photographs, usually `ROOT`.
-        compression, methods, mask_from: `"none"`, `METHODS`, and anything: there is no choice.
 
     Raises:
         InputError: if a split has no photograph in `root`.
     """
-    clips, listed = [], {}
+    found = Lister()
     for split, names in PHOTOGRAPHS.items():
-        there = [name for name in names if (root / name).is_file()]
+        there = [name for name in names if (Path(root) / name).is_file()]
         if not there:
             raise InputError(
                 f"{root}: has none of {', '.join(names)}; install scikit-image from its wheel"
             )
-        for label, method in enumerate(("real", *methods)):
-            listed[split, label, method] = len(names)
-            clips += [
-                Clip(split, label, NAME, method, compression, Path(name).stem, name, name)
-                for name in there
-            ]
-    return Listing(tuple(clips), listed)
+        for label, method in enumerate(("real", METHOD)):
+            for name in there:
+                found.add(Clip(split, label, NAME, method, "none", Path(name).stem, name, name))
+    return found.listing(f"{root}: has no photograph")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -1,0 +1,42 @@
+"""Frames of a clip, whatever it is: a video, an image, a folder or a tar archive of images."""
+
+from lrl_keras import files, video
+from lrl_keras.data import images
+from lrl_keras.video import Timeline
+from tfrecords import archives, sequences
+
+
+def timeline(path):
+    """Count the frames of a clip; see `lrl_keras.video.timeline`.
+
+    Raises:
+        InputError: naming the path, where it cannot be read or holds no frame.
+    """
+    if archives.is_archive(path):
+        return Timeline(len(archives.members(path)), 0, None)
+    if files.is_folder(path):
+        return Timeline(len(sequences.members(path)), 0, None)
+    if images.is_image(path):
+        return Timeline(1, 0, None)
+    return video.timeline(path)
+
+
+def read_frames(path, indices):
+    """Decode the wanted frames of a clip.
+
+    Yields:
+        (index, uint8 array (H, W, 3) RGB) in ascending order, without those that are missing or
+        damaged.
+
+    Raises:
+        InputError: as `timeline` does; for an image also where it is damaged.
+    """
+    if archives.is_archive(path):
+        yield from archives.read_frames(path, indices)
+    elif files.is_folder(path):
+        yield from sequences.read_frames(path, indices)
+    elif images.is_image(path):
+        if 0 in indices:
+            yield 0, images.read_image(path)
+    else:
+        yield from video.read_frames(path, indices)

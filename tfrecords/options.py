@@ -1,0 +1,96 @@
+"""What a source lets its user choose, declared once for Python and for the command line."""
+
+import dataclasses
+import math
+
+from lrl_keras.errors import InputError
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """One choice that a source offers.
+
+    Attributes:
+        default: its value where none is given; its type is that of every value (`int`, `float`,
+            `str` or `bool`; of a tuple: of each entry).
+        help: one line for `--help`, without the default.
+        choices: the values that a text may have; none: any.
+        least, most: bounds of a number, inclusive.
+        metavar: what stands for the value in `--help`.
+    """
+
+    default: object
+    help: str
+    choices: tuple = ()
+    least: float = -math.inf
+    most: float = math.inf
+    metavar: str | None = None
+
+    @property
+    def many(self):
+        """Whether the option takes several values."""
+        return isinstance(self.default, tuple)
+
+    @property
+    def type(self):
+        """Type of the value, or of each of several."""
+        return type(self.default[0] if self.many else self.default)
+
+    def check(self, name, value):
+        """The value in its own type.
+
+        Args:
+            name: of the option, for the error.
+            value: what the user gave; a tuple or a list where the option takes several.
+
+        Raises:
+            InputError: another type, none of the choices or out of bounds; several, but none or
+                one twice.
+        """
+        if not self.many:
+            return self._one(name, value)
+        if not isinstance(value, tuple | list) or not value:
+            raise InputError(f"{name} must be one or more values. Received: {value!r}")
+        values = tuple(self._one(name, each) for each in value)
+        if self.choices and len(set(values)) < len(values):
+            raise InputError(f"{name} must be different ones, each once. Received: {values}")
+        return values
+
+    def _one(self, name, value):
+        if self.type is float and type(value) is int:
+            value = float(value)
+        bounded = self.type in (int, float)
+        if type(value) is not self.type or (bounded and not self.least <= value <= self.most):
+            raise InputError(f"{name} must be {self._wanted()}. Received: {value!r}")
+        if self.choices and value not in self.choices:
+            raise InputError(
+                f"{name} must be one of {', '.join(map(str, self.choices))}. Received: {value!r}"
+            )
+        return value
+
+    def _wanted(self):
+        if self.type not in (int, float):
+            return {str: "a text", bool: "true or false"}[self.type]
+        least = "" if self.least == -math.inf else f" from {self.least}"
+        most = "" if self.most == math.inf else f" to {self.most}"
+        return ("a whole number" if self.type is int else "a number") + least + most
+
+
+def complete(options, given):
+    """All options of a source with their values.
+
+    Args:
+        options: `Option` by name.
+        given: values by name, those that the user chose.
+
+    Raises:
+        InputError: an option that is not declared, or a value that it does not take.
+    """
+    for name in given:
+        if name not in options:
+            known = ", ".join(options) or "none at all"
+            raise InputError(f"this source has no option {name}; it has: {known}")
+    return {
+        name: option.check(name, given.get(name, option.default))
+        for name, option in options.items()
+    }
