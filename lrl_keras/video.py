@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import itertools
 import os
 
 import av
@@ -59,21 +60,7 @@ def timeline(path):
     Raises:
         InputError: naming the path, where it is no such file or holds no frame.
     """
-    times = []
-    with _open(path) as (container, stream):
-        stated = stream.frames
-        for packet in _packets(container, stream):
-            # A discarded packet lies outside the edit list: it is decoded but never shown.
-            if packet.size and not packet.is_discard:
-                times.append(packet.pts)
-            if len(times) > MAX_FRAMES:
-                raise InputError(
-                    f"{path}: more than {MAX_FRAMES} frames are too many; cut it into parts"
-                )
-    if not times:
-        raise InputError(f"{path}: holds no video frame; the file is damaged or cut off")
-    unique = None not in times and len(set(times)) == len(times)
-    return Timeline(len(times), stated, tuple(sorted(times)) if unique else None)
+    return _scan(path)[0]
 
 
 def frame_count(path):
@@ -100,9 +87,9 @@ def read_frames(path, indices):
     """Decode the wanted frames of a video.
 
     A frame is told by its time stamp, so that damage earlier in the file does not shift the
-    numbers of later frames. Decoding is sequential and on one thread: with several, what FFmpeg
-    fills in for damaged parts changes from run to run. Frames that no other one refers to are
-    only decoded where they are wanted.
+    numbers of later frames. Only what a wanted frame needs is decoded: from the key frame before
+    it, and of that without the frames that no other one refers to. One thread decodes: with
+    several, what FFmpeg fills in for damaged parts changes from run to run.
 
     Args:
         path: video file, see `timeline`.
@@ -116,13 +103,21 @@ def read_frames(path, indices):
         InputError: as `timeline` does.
     """
     wanted = set(indices)
-    times = timeline(path).times
-    place = None if times is None else {times[index]: index for index in wanted
-                                        if index < len(times)}  # fmt: skip
+    line, packets = _scan(path)
+    if line.times is None:
+        place, needed = None, None
+    else:
+        place = {line.times[index]: index for index in wanted if index < line.count}
+        needed = _needed(packets, place)
     with _open(path) as (container, stream):
         stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
         stream.codec_context.thread_count = 1
-        for index, frame in _decode(container, stream, place):
+        frames = (
+            _decode_all(container, stream)
+            if place is None
+            else _decode_needed(container, stream, place, needed)
+        )
+        for index, frame in frames:
             if index not in wanted:
                 continue
             wanted.discard(index)
@@ -133,28 +128,100 @@ def read_frames(path, indices):
                 return
 
 
-def _decode(container, stream, place):
-    """(index, frame) of every frame that comes out; of the ones in `place` only, if given."""
+@dataclasses.dataclass(frozen=True)
+class _Packet:
+    """What `_needed` has to know of a packet."""
+
+    pts: int | None
+    is_key: bool
+
+
+def _scan(path):
+    """`Timeline` of a file and all its packets, in the order of decoding."""
+    times, packets = [], []
+    with _open(path) as (container, stream):
+        stated = stream.frames
+        for packet in _packets(container, stream):
+            packets.append(_Packet(packet.pts, packet.is_keyframe))
+            # A discarded packet lies outside the edit list: it is decoded but never shown.
+            if not packet.is_discard:
+                times.append(packet.pts)
+            if len(packets) > MAX_FRAMES:
+                raise InputError(
+                    f"{path}: more than {MAX_FRAMES} frames are too many; cut it into parts"
+                )
+    if not times:
+        raise InputError(f"{path}: holds no video frame; the file is damaged or cut off")
+    unique = None not in times and len(set(times)) == len(times)
+    return Timeline(len(times), stated, tuple(sorted(times)) if unique else None), packets
+
+
+def _needed(packets, place):
+    """Numbers of the packets that the frames of `place` are decoded from."""
+    needed, keys = set(), []
+    start = end = 0  # of the run of needed packets that was added to last
+    for number, packet in enumerate(packets):
+        if packet.is_key and packet.pts is not None:
+            keys.append(number)
+        if packet.pts in place:
+            # A frame that is shown before a key frame but decoded after it refers to frames
+            # before that key frame.
+            usable = (key for key in reversed(keys) if packets[key].pts <= packet.pts)
+            key = next(usable, 0)
+            if not start <= key < end:
+                start = end = key
+            needed.update(range(end, number + 1))
+            end = number + 1
+    return needed
+
+
+def _decode_needed(container, stream, place, needed):
+    """(index, frame) of the frames in `place`, from the packets in `needed`."""
     context = stream.codec_context
-    shown = 0
-    for packet in _packets(container, stream):
-        if place is not None:
-            flush = packet.pts is None
-            context.skip_frame = "DEFAULT" if flush or packet.pts in place else "NONREF"
-        try:
-            frames = packet.decode()
-        except _ERRORS:
+    # The first packet may hold what all others are read with: in-band parameters, or the note of
+    # x264's version, without which FFmpeg misreads 4:4:4 videos such as those of FaceForensics++.
+    needed = needed | {0}
+    last, before = max(needed), 0
+    for number, packet in enumerate(_packets(container, stream)):
+        if number > last:
+            break
+        if number not in needed:
             continue
-        for frame in frames:
-            if place is None:
-                yield shown, frame
-                shown += 1
-            elif frame.pts in place:
-                yield place[frame.pts], frame
+        if number > before + 1:
+            yield from _placed(_decoded(context, None), place)
+            context.flush_buffers()
+        before = number
+        context.skip_frame = "DEFAULT" if packet.pts in place else "NONREF"
+        yield from _placed(_decoded(context, packet), place)
+    context.skip_frame = "DEFAULT"
+    yield from _placed(_decoded(context, None), place)
+
+
+def _decode_all(container, stream):
+    """(index, frame) of every frame, numbered as they come: there are no time stamps."""
+    shown = 0
+    for packet in itertools.chain(_packets(container, stream), [None]):
+        for frame in _decoded(stream.codec_context, packet):
+            yield shown, frame
+            shown += 1
+
+
+def _decoded(context, packet):
+    try:
+        return context.decode(packet)
+    except _ERRORS:
+        return []
+
+
+def _placed(frames, place):
+    return [(place[frame.pts], frame) for frame in frames if frame.pts in place]
 
 
 def _packets(container, stream):
-    """The stream's packets up to the end or to the first place that cannot be read."""
+    """The stream's packets up to the end or to the first place that cannot be read.
+
+    Without empty ones: they stand for a frame that was left out, or for the end.
+    """
     packets = container.demux(stream)
     while True:
         try:
@@ -163,7 +230,8 @@ def _packets(container, stream):
             return
         if packet is None:
             return
-        yield packet
+        if packet.size:
+            yield packet
 
 
 @contextlib.contextmanager

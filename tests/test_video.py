@@ -65,6 +65,31 @@ def test_skipped_frames_do_not_change_the_wanted_ones(h264):
         np.testing.assert_array_equal(frame, everything[index])
 
 
+OPEN_GOP = {"bf": "3", "g": "8", "x264-params": "open-gop=1:scenecut=0"}
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options", "pixels"),
+    [
+        ("a.mp4", "libx264", {"g": "8", "bf": "3"}, "yuv420p"),
+        ("a.mp4", "libx264", {"g": "8", "bf": "3"}, "yuv444p"),
+        ("a.mp4", "libx264", OPEN_GOP, "yuv420p"),
+        ("a.ts", "libx264", OPEN_GOP, "yuv420p"),
+        ("a.mkv", "libx265", {"x265-params": "keyint=8:open-gop=1:log-level=0"}, "yuv420p"),
+        ("a.webm", "libvpx-vp9", {"g": "8"}, "yuv420p"),
+        ("a.mpg", "mpeg2video", {"g": "8", "bf": "2"}, "yuv420p"),
+    ],
+)
+def test_each_frame_alone_is_what_decoding_everything_gives(tmp_path, name, codec, options, pixels):
+    path = write_video(tmp_path / name, face_frames(30), codec, options=options, pixels=pixels)
+    with av.open(str(path)) as container:
+        everything = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    for index in range(30):
+        ((found, frame),) = video.read_frames(path, [index])
+        assert found == index
+        np.testing.assert_array_equal(frame, everything[index])
+
+
 def test_rotation_metadata_is_applied(tmp_path):
     corners = []
     for turns in range(4):
@@ -238,5 +263,7 @@ def test_real_videos(shared_data):
         751,
         338,
     ]
+    with av.open(str(folder / "004.mp4")) as container:
+        *_, last = container.decode(video=0)
     ((_, frame),) = video.read_frames(folder / "004.mp4", [308])
-    assert frame.shape == (720, 1280, 3)
+    np.testing.assert_array_equal(frame, last.to_ndarray(format="rgb24"))

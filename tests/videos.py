@@ -9,13 +9,13 @@ from skimage import data
 HEIGHT, WIDTH = 240, 320
 
 
-def write_video(path, frames, codec="libx264", rate=25, options=None, flags=""):
+def write_video(path, frames, codec="libx264", rate=25, options=None, flags="", pixels="yuv420p"):
     """Encode a list of uint8 arrays (H, W, 3); the container follows from the name."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options={"movflags": flags} if flags else {}) as container:
         stream = container.add_stream(codec, rate=rate, options=options or {})
         stream.height, stream.width = frames[0].shape[:2]
-        stream.pix_fmt = "yuv420p"
+        stream.pix_fmt = pixels
         for frame in frames:
             container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
         container.mux(stream.encode())
