@@ -1,0 +1,136 @@
+"""Where a face is, from five landmarks."""
+
+import dataclasses
+
+import numpy as np
+from skimage import draw
+
+from lrl_keras.errors import InputError
+
+# Half the width of the face at heights from its upper to its lower end. Heights are 0 at the
+# eyes and 1 at the mouth, widths are in distances between the eyes; set by eye on portraits.
+_OUTLINES = {
+    "forehead": (
+        (-1.0, 0.35), (-0.85, 0.7), (-0.5, 0.98), (0, 1.05), (0.5, 1.02), (1, 0.86), (1.3, 0.62),
+        (1.5, 0.36), (1.6, 0.12),
+    ),
+    "face": (
+        (-0.5, 0.45), (-0.46, 0.75), (-0.3, 0.98), (0, 1.05), (0.5, 1.02), (1, 0.86), (1.3, 0.62),
+        (1.5, 0.36), (1.6, 0.12),
+    ),
+    "inner": (
+        (-0.46, 0.4), (-0.4, 0.7), (-0.2, 0.88), (0.1, 0.9), (0.5, 0.86), (1, 0.8), (1.25, 0.6),
+        (1.42, 0.25),
+    ),
+}  # fmt: skip
+KINDS = tuple(_OUTLINES)
+
+# How far the cheeks move against the nose when the head turns, in shares of the nose's own way.
+_TURN = 1.7
+_MAX_NOSE = 0.2
+_MIN_FLATNESS = 0.15
+
+
+@dataclasses.dataclass(frozen=True)
+class FaceAxes:
+    """The plane of a face in an image.
+
+    Attributes:
+        origin: (x, y) in the middle between the eyes, in pixels.
+        right: from the left to the right eye, in pixels.
+        down: from the origin to the middle of the mouth, in pixels.
+        nose: the nose's place along `right`, 0 in a frontal view.
+    """
+
+    origin: np.ndarray
+    right: np.ndarray
+    down: np.ndarray
+    nose: float
+
+    @property
+    def size(self):
+        """Distance from eyes to mouth in pixels, which a turned head keeps."""
+        return float(np.hypot(*self.down))
+
+    def pixels(self, points):
+        """(N, 2) points of the face's plane in pixels of the image."""
+        return self.origin + points @ np.stack([self.right, self.down])
+
+
+def face_axes(landmarks):
+    """The plane of a face.
+
+    Args:
+        landmarks: five points (x, y) as `lrl_keras.faces.Face` has them.
+
+    Returns:
+        a `FaceAxes`.
+
+    Raises:
+        InputError: the points span no face, as of one seen from the side, or are no numbers.
+    """
+    points = np.asarray(landmarks, float)
+    if points.shape != (5, 2) or not np.isfinite(points).all():
+        raise InputError(f"expected five landmarks (x, y). Received: {landmarks}")
+    origin = points[:2].mean(axis=0)
+    right, down = points[1] - points[0], points[3:].mean(axis=0) - origin
+    area = right[0] * down[1] - right[1] * down[0]
+    if not area > max(_MIN_FLATNESS * np.dot(down, down), 1):
+        raise InputError("the landmarks span no face; it is seen from the side or too small")
+    nose = np.linalg.solve(np.stack([right, down], axis=1), points[2] - origin)[0]
+    return FaceAxes(origin, right, down, float(nose))
+
+
+def outline(axes, kind="face", stretch=(1, 1, 1)):
+    """The outline of a face.
+
+    Args:
+        axes: a `FaceAxes`.
+        kind: `"face"` (brows to chin), `"forehead"` (that and most of the forehead) or `"inner"`
+            (brows to below the lips, without the cheeks' borders).
+        stretch: factors of the part above the eyes, of the part below them, of the width.
+
+    Returns:
+        float array (N, 2) of (x, y) in pixels, which may lie outside of the image.
+    """
+    above, below, width = stretch
+    heights, halves = np.array(_OUTLINES[kind]).T
+    heights = np.where(heights < 0, above, below) * heights
+    halves = width * halves
+    points = np.concatenate(
+        [np.stack([halves, heights], axis=1), np.stack([-halves, heights], axis=1)[::-1]]
+    )
+    # Of a turned head the near cheek is seen wider, the far one narrower.
+    points[:, 0] -= _TURN * np.clip(axes.nose, -_MAX_NOSE, _MAX_NOSE) * points[:, 0] ** 2
+    return axes.pixels(points)
+
+
+def fill(points, shape):
+    """The inside of a polygon.
+
+    Args:
+        points: float array (N, 2) of (x, y) in pixels.
+        shape: (H, W) of the result.
+
+    Returns:
+        float32 array (H, W) of 0 and 1.
+    """
+    region = np.zeros(shape, np.float32)
+    region[draw.polygon(points[:, 1], points[:, 0], shape)] = 1
+    return region
+
+
+def random_region(axes, shape, rng, kinds=KINDS):
+    """The region of a face, of a random kind and somewhat larger or smaller.
+
+    Args:
+        axes: a `FaceAxes`.
+        shape: (H, W) of the result.
+        rng: `numpy.random.Generator`.
+        kinds: the kinds of `outline` to choose from.
+
+    Returns:
+        float32 array (H, W) of 0 and 1.
+    """
+    kind = kinds[rng.integers(len(kinds))]
+    return fill(outline(axes, kind, rng.uniform(0.94, 1.08, 3)), shape)
