@@ -228,12 +228,19 @@ def is_temporary(name):
     return name.startswith(".") and len(name) > 34 and name[33] == "."
 
 
-def sha256(path):
-    """Hexadecimal SHA-256 of a file."""
+def sha256(path, on_read=None):
+    """Hexadecimal SHA-256 of a file.
+
+    Args:
+        path: the file, also a URL.
+        on_read: called with the number of bytes of each block read.
+    """
     digest = hashlib.sha256()
     with open(path) as file:
         while block := file.read(_BLOCK):
             digest.update(block)
+            if on_read is not None:
+                on_read(len(block))
     return digest.hexdigest()
 
 

@@ -20,7 +20,7 @@ from tfrecords.options import Option
 from tfrecords.plan import plan_shards, size_of_clips
 from tfrecords.shards import write_shard
 from tfrecords.sources import SOURCES
-from tfrecords.workers import run
+from tfrecords.workers import cores, run
 
 # What every source lets its user choose.
 OPTIONS = {
@@ -73,7 +73,7 @@ def prepare(
     """
     module = _source(source)
     chosen = source_options.complete({**OPTIONS, **module.OPTIONS}, options)
-    workers = _WORKERS.check("workers", _cores() if workers is None else workers)
+    workers = _WORKERS.check("workers", cores() if workers is None else workers)
     root, out = os.fspath(root), os.fspath(out)
     files.require(root)
     about = {
@@ -91,12 +91,12 @@ def prepare(
     identity = {**about, "fingerprints": fingerprints}
 
     files.make_folder(out)
-    manifest = resume.finished(out, identity)
+    manifest = resume.finished(out, identity, progress)
     if manifest is not None:
         return manifest
     with resume.locked(out):
         resume.begin(out, identity, overwrite)
-        reports = resume.kept_reports(out, identity)
+        reports = resume.kept_reports(out, identity, progress)
         missing = [shard for shard in shards if shard.name not in reports]
         # The longest first, so that no worker is left alone with it at the end.
         missing.sort(key=lambda shard: -size_of_clips(shard, root))
@@ -160,12 +160,6 @@ def _run(function, missing, shards, count, progress):
             elif note[1]:
                 bar.update()
     return reports
-
-
-def _cores():
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _counts(listing, clips):

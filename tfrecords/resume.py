@@ -6,7 +6,7 @@ import json
 import os
 import re
 
-from lrl_keras import files
+from lrl_keras import checksums, files
 from lrl_keras.data import manifest as manifests
 from lrl_keras.data.schema import SCHEMA_VERSION
 from lrl_keras.errors import InputError
@@ -18,12 +18,13 @@ _SHARD_NAME = re.compile(r"(train|val|test)-\d{5,}-of-\d{5,}\.tfrecord")
 _WAY_OUT = "choose another folder, or overwrite (--overwrite) to make the records anew"
 
 
-def finished(out, identity):
+def finished(out, identity, progress):
     """The manifest in `out` if it is all that `identity` asks for, else `None`.
 
     Args:
         out: the records' folder.
         identity: dict of `source`, `arguments`, `versions` and `fingerprints` (by shard).
+        progress: show a bar on standard error where comparing checksums takes long.
 
     Returns:
         the manifest; only where all shards have their checksums and nothing is left to tidy.
@@ -34,7 +35,7 @@ def finished(out, identity):
         manifest = manifests.read(out)
         if _difference(_identity(manifest), identity):
             return None
-        manifests.verify(out, manifest)
+        manifests.verify(out, manifest, progress=progress)
     except InputError:
         return None
     return manifest
@@ -90,17 +91,23 @@ def begin(out, identity, overwrite):
     files.write_text(files.join(out, PARTS, _PLAN), json.dumps(identity))
 
 
-def kept_reports(out, identity):
-    """Reports of the finished shards whose checksum holds, by name."""
+def kept_reports(out, identity, progress):
+    """Reports of the finished shards whose checksum holds, by name.
+
+    Args:
+        out, identity, progress: as in `finished`.
+    """
     reports = _reports_of_manifest(out)
     for name, fingerprint in identity["fingerprints"].items():
         report = read_report(out, name)
         if report and report.get("fingerprint") == fingerprint:
             reports[name] = report
+    paths = [files.join(out, name) for name in reports]
+    digests = checksums.sha256(paths, progress=progress)
     return {
         name: report
-        for name, report in reports.items()
-        if files.is_file(path := files.join(out, name)) and files.sha256(path) == report["sha256"]
+        for (name, report), digest in zip(reports.items(), digests, strict=True)
+        if digest == report["sha256"]
     }
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 
-from lrl_keras import files
+from lrl_keras import checksums, files
 from lrl_keras.data.schema import SCHEMA_VERSION
 from lrl_keras.errors import InputError
 
@@ -61,23 +61,58 @@ def read(folder):
     return manifest
 
 
-def verify(folder, manifest, splits=SPLITS):
+def verify(folder, manifest, splits=SPLITS, *, progress=True):
     """Check that every shard of `splits` is there and has the manifest's SHA-256.
 
     A TFRecord file cut at a record boundary reads as a shorter file without any error, so only
     a checksum of the whole file shows it.
 
+    Args:
+        folder: the records' folder, also a URL.
+        manifest: what `read` returned for it.
+        splits: of which the shards are checked.
+        progress: show a bar on standard error where it takes long.
+
     Raises:
-        InputError: naming the first shard that is missing or differs.
+        InputError: naming the first shard that is missing, or else the first that differs.
     """
-    for shard in manifest["shards"]:
-        if shard["split"] not in splits:
-            continue
-        path = files.join(folder, shard["name"])
-        if not files.is_file(path):
-            raise InputError(f"{path}: missing; {_AGAIN}")
-        if files.sha256(path) != shard["sha256"]:
-            raise InputError(f"{path}: damaged, its SHA-256 is not the manifest's; {_AGAIN}")
+    for _, fault in faults(folder, manifest, splits, progress=progress):
+        raise InputError(fault)
+
+
+def faults(folder, manifest, splits=SPLITS, *, progress=True):
+    """Every shard of `splits` that is missing or differs from the manifest's SHA-256.
+
+    Args:
+        folder, manifest, splits, progress: as in `verify`.
+
+    Yields:
+        (name of the shard, one line that names the file and the way out); first those that are
+        missing, which takes no reading.
+    """
+    shards = [shard for shard in manifest["shards"] if shard["split"] in splits]
+    paths = [files.join(folder, shard["name"]) for shard in shards]
+    there = []
+    for shard, path, size in zip(shards, paths, checksums.sizes(paths), strict=True):
+        if isinstance(size, OSError):
+            yield shard["name"], _fault(path, size)
+        else:
+            there.append((shard, path))
+    digests = checksums.sha256([path for _, path in there], progress=progress)
+    for (shard, path), digest in zip(there, digests, strict=True):
+        if digest != shard["sha256"]:
+            yield shard["name"], _fault(path, digest)
+
+
+def _fault(path, found):
+    """What is wrong with a shard: `found` is its checksum, or the `OSError` of reading it."""
+    if isinstance(found, FileNotFoundError):
+        what = f"missing, though {MANIFEST} lists it"
+    elif isinstance(found, OSError):
+        what = f"cannot be read ({found.strerror})"
+    else:
+        what = f"damaged, its SHA-256 is not the one in {MANIFEST}"
+    return f"{path}: {what}; {_AGAIN}"
 
 
 def _text(content):
