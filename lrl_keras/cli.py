@@ -285,6 +285,8 @@ def _add_prepare(verbs, chosen):
 
 
 def _add_source(sources, name, module, options):
+    from tfrecords.options import add_to
+
     parser = sources.add_parser(
         name,
         help=module.SUMMARY,
@@ -293,8 +295,7 @@ def _add_source(sources, name, module, options):
     )
     parser.add_argument("root", metavar="ROOT", help="folder of the dataset, or its URL")
     parser.add_argument("out", metavar="OUT", help="folder of the records, or its URL")
-    for option, about in options.items():
-        _add_option(parser, "--" + option.replace("_", "-"), about)
+    add_to(parser, options)
     parser.add_argument(
         "--workers", type=_count, default=None, help="processes (default: one for each core)"
     )
@@ -302,25 +303,6 @@ def _add_source(sources, name, module, options):
         "--overwrite", action="store_true", help="replace records in OUT that were made otherwise"
     )
     parser.add_argument("--json", action="store_true", help="print the counts as one JSON line")
-
-
-def _add_option(parser, flag, option):
-    """Declare an `Option`; what is not given stays out of the namespace."""
-    default = option.default
-    if option.many:
-        default = " ".join(map(str, default))
-    arguments = {"default": argparse.SUPPRESS, "help": f"{option.help} (default: {default})"}
-    if option.type is bool:
-        state = "on" if default else "off"
-        arguments |= {"help": f"{option.help} (default: {state})"}
-        parser.add_argument(flag, action=argparse.BooleanOptionalAction, **arguments)
-        return
-    arguments |= {"type": option.type, "metavar": option.metavar}
-    if option.choices:
-        arguments |= {"choices": option.choices}
-    if option.many:
-        arguments |= {"nargs": "+"}
-    parser.add_argument(flag, **arguments)
 
 
 def _add_train(verbs):

@@ -1,5 +1,6 @@
 """What a source lets its user choose, declared once for Python and for the command line."""
 
+import argparse
 import dataclasses
 import math
 
@@ -94,3 +95,29 @@ def complete(options, given):
         name: option.check(name, given.get(name, option.default))
         for name, option in options.items()
     }
+
+
+def add_to(parser, options):
+    """Declare options on an `argparse.ArgumentParser`; those not given stay out of its result.
+
+    Args:
+        parser: the parser.
+        options: `Option` by name; the name's underlines become dashes.
+    """
+    for name, option in options.items():
+        default, arguments = option.default, {}
+        if option.type is bool:
+            default = "on" if default else "off"
+            arguments["action"] = argparse.BooleanOptionalAction
+        else:
+            default = " ".join(map(str, default)) if option.many else default
+            arguments["type"] = option.type
+            arguments["metavar"] = option.metavar
+            arguments["choices"] = option.choices or None
+            arguments["nargs"] = "+" if option.many else None
+        parser.add_argument(
+            "--" + name.replace("_", "-"),
+            default=argparse.SUPPRESS,
+            help=f"{option.help} (default: {default})".replace("%", "%%"),
+            **arguments,
+        )

@@ -65,6 +65,13 @@ def run(function, tasks, workers):
             worker.stop()
 
 
+def cores():
+    """Number of processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 class _Worker:
     def __init__(self, function):
         self.connection, theirs = multiprocessing.Pipe()
