@@ -9,6 +9,14 @@ import sys
 
 from lrl_keras.errors import InputError
 
+_PROBLEMS = {
+    "dropped": "dropped frames",
+    "unusable": "unusable clips",
+    "unpaired": "forged clips without a mask",
+    "cut_off": "clips that are cut off",
+}
+_SHOWN_PROBLEMS = 10
+
 
 def main(argv=None):
     """Run a command line.
@@ -62,6 +70,27 @@ def _prepare(arguments):
     else:
         _print_counts(arguments.out, manifest["counts"])
     return 0
+
+
+def _inspect(arguments):
+    from lrl_keras import inspection
+
+    result = inspection.inspect(
+        arguments.records,
+        split=arguments.split,
+        out=arguments.out,
+        per_kind=arguments.per_kind,
+        patches=arguments.patches,
+        verify=arguments.verify,
+    )
+    if arguments.json:
+        _print_json(result)
+    else:
+        _print_inspection(result)
+    faults = [shard["fault"] for shard in result["shards"] if shard["fault"]]
+    for fault in faults:
+        print(f"lrl-keras: error: {fault}", file=sys.stderr)
+    return 1 if faults else 0
 
 
 def _train(arguments):
@@ -210,6 +239,43 @@ def _print_counts(out, counts):
                 print(f"{split:6}{kind:5} {method:16}{values}")
 
 
+def _print_inspection(result):
+    _print_counts(result["records"], result["counts"])
+    made, side = result["versions"], result["arguments"]["image_size"]
+    packages = [f"{name} {made[name]}" for name in ("lrl_keras", "tensorflow") if name in made]
+    print(
+        f"\n{result['source']}, faces of {side} x {side} pixels, schema version "
+        f"{result['schema_version']}, made with {', '.join(packages) or 'unknown versions'}"
+    )
+    for split, numbers in result["balance"].items():
+        print(f"{split:6}{numbers['real']:9} real and {numbers['forged']:9} forged examples")
+    print(f"several faces in {_number(result['several_faces'], 'clip')}")
+    for kind, title in _PROBLEMS.items():
+        _print_problems(title, result[kind])
+    shards = result["shards"]
+    size = sum(shard["bytes"] or 0 for shard in shards) / 1e6
+    good = sum(shard["fault"] is None for shard in shards)
+    state = "have their checksum" if result["verified"] else "are there (checksums not compared)"
+    print(f"\n{good} of {_number(len(shards), 'shard')} {state}, {size:,.1f} MB in all")
+    print(f"examples drawn: {result['sheet'] or 'none'}")
+
+
+def _print_problems(title, rows):
+    if rows:
+        print(f"\n{title}")
+    for row in rows[:_SHOWN_PROBLEMS]:
+        clips, paths = _number(row["clips"], "clip"), ", ".join(row["first"])
+        number = f"{_number(row['frames'], 'frame')} of {clips}" if row["frames"] else clips
+        print(f"{row['split']:6}{row['method']}: {number}: {row['reason']}")
+        print(f"{'':6}{paths}{', ...' if row['clips'] > len(row['first']) else ''}")
+    if len(rows) > _SHOWN_PROBLEMS:
+        print(f"{'':6}and {len(rows) - _SHOWN_PROBLEMS} more; --json prints all")
+
+
+def _number(count, thing):
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
+
+
 def _verbosity():
     """For Keras: a moving bar on a terminal, a line an epoch elsewhere."""
     return 1 if sys.stderr.isatty() else 2
@@ -231,6 +297,7 @@ def _parser(prepares):
     parser.add_argument("--version", action="version", version=f"lrl-keras {__version__}")
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     _add_prepare(verbs, prepares)
+    _add_inspect(verbs)
     _add_train(verbs)
     _add_evaluate(verbs)
     _add_predict(verbs)
@@ -303,6 +370,38 @@ def _add_source(sources, name, module, options):
         "--overwrite", action="store_true", help="replace records in OUT that were made otherwise"
     )
     parser.add_argument("--json", action="store_true", help="print the counts as one JSON line")
+
+
+def _add_inspect(verbs):
+    parser = _add(
+        verbs,
+        "inspect",
+        _inspect,
+        "Look at records: counts, drops and reasons, checksums, pictures.",
+        "Reads RECORDS, compares every shard with its checksum, and draws a contact sheet: for "
+        "each split and method some examples with image, mask and similarity target. Damaged and "
+        "missing files are one line each on standard error, and the exit code is 1.",
+    )
+    parser.add_argument("records", metavar="RECORDS", help="folder of records, or its URL")
+    parser.add_argument(
+        "--split", default=None, choices=["train", "val", "test"], help="look at this one alone"
+    )
+    parser.add_argument(
+        "--out", default="inspect.png", metavar="PNG", help="where to write the contact sheet"
+    )
+    parser.add_argument(
+        "--per-kind", type=_count, default=3, help="examples of each split and method on the sheet"
+    )
+    parser.add_argument(
+        "--patches", type=_count, default=5, help="k of the similarity target, k² x k²"
+    )
+    parser.add_argument(
+        "--verify",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="read the shards whole and compare their checksums",
+    )
+    parser.add_argument("--json", action="store_true", help="print everything as one JSON line")
 
 
 def _add_train(verbs):

@@ -23,7 +23,10 @@ _CURVES = ("#000000", "#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#5
 _STYLES = ("-", "--", "-.", ":")
 
 _SIDE_OF_SIMILARITY = 400
+_SIDE_OF_EXAMPLE = 150
 _GAP = 8
+_COLUMNS = ("image", "mask", "similarity target")
+_LEGEND = "mask: forged is white     similarity target: alike is bright, unlike is dark"
 
 
 def save_png(image, path):
@@ -126,18 +129,82 @@ def contact_sheet(images, columns, captions=None):
     return np.array(sheet)
 
 
-def similarity_picture(pattern):
+def example_strip(image, mask, pattern, caption):
+    """An example and what it is trained towards, side by side: image, mask, similarity target.
+
+    Args:
+        image: uint8 array (S, S, 3).
+        mask: array (S, S) of 0 and 1 (forged), or `None` where it is not known; then neither
+            `mask` nor `pattern` is drawn.
+        pattern: array (k², k²) in [0, 1].
+        caption: text to write below, cut off where it is too long.
+
+    Returns:
+        uint8 array (H, W, 3), of the same size for any example.
+    """
+    if mask is None:
+        pictures = [_fitted(image), *2 * [_no_mask()]]
+    else:
+        mask = (np.asarray(mask) * 255).astype(np.uint8)
+        pictures = map(_fitted, (image, mask, similarity_picture(pattern, _SIDE_OF_EXAMPLE)))
+    font = _font(12)
+    width, step = _width_of_strip(), _SIDE_OF_EXAMPLE + _GAP
+    strip = Image.new("RGB", (width, step + sum(font.getmetrics())), "white")
+    for column, picture in enumerate(pictures):
+        offsets = [(_SIDE_OF_EXAMPLE - side) // 2 for side in picture.size]
+        strip.paste(picture, (column * step + offsets[0], offsets[1]))
+    text = _shortened(caption, font, width)
+    ImageDraw.Draw(strip).text((0, _SIDE_OF_EXAMPLE + 2), text, "black", font)
+    return np.array(strip)
+
+
+def strips_sheet(rows):
+    """Examples of several kinds on one white sheet, a headed row for each kind.
+
+    Args:
+        rows: list of (heading, label, strips): a text, 0 real or 1 forged, and a list of what
+            `example_strip` returned.
+
+    Returns:
+        uint8 array (H, W, 3).
+    """
+    columns = max(len(strips) for _, _, strips in rows)
+    height = rows[0][2][0].shape[0]
+    step = _width_of_strip() + 3 * _GAP
+    head, small = _font(17), _font(13)
+    line = sum(head.getmetrics()) + _GAP
+    size = columns * step + _GAP, 2 * line + len(rows) * (line + height + 2 * _GAP)
+    sheet = Image.new("RGB", size, "white")
+    pen = ImageDraw.Draw(sheet)
+    for column in range(columns):
+        for place, text in enumerate(_COLUMNS):
+            x = 2 * _GAP + column * step + place * (_SIDE_OF_EXAMPLE + _GAP)
+            pen.text((x + _SIDE_OF_EXAMPLE / 2, _GAP), text, _UNKNOWN, small, anchor="ma")
+    y = line
+    for heading, label, strips in rows:
+        pen.text((2 * _GAP, y), heading, FORGED if label else REAL, head)
+        y += line
+        for column, strip in enumerate(strips):
+            sheet.paste(Image.fromarray(strip), (2 * _GAP + column * step, y))
+        y += height + 2 * _GAP
+    pen.text((2 * _GAP, y), _LEGEND, _UNKNOWN, small)
+    return np.array(sheet)
+
+
+def similarity_picture(pattern, side=_SIDE_OF_SIMILARITY):
     """A similarity pattern as a picture, one square an entry: dark unlike, bright alike.
 
     Args:
         pattern: array (k², k²) in [0, 1].
+        side: pixels that the picture may have; more are used where there are more entries.
+            Defaults to 400.
 
     Returns:
-        uint8 array (H, W, 3), about 400 pixels a side, of the same size for the same k.
+        uint8 array (H, W, 3), of the same size for the same k.
     """
     pattern = np.clip(np.asarray(pattern, np.float32), 0, 1)
     colours = matplotlib.colormaps["viridis"](pattern, bytes=True)[..., :3]
-    scale = max(1, _SIDE_OF_SIMILARITY // len(pattern))
+    scale = max(1, side // len(pattern))
     return colours.repeat(scale, axis=0).repeat(scale, axis=1)
 
 
@@ -230,6 +297,26 @@ def score_histogram(labels, scores, path, threshold=0.5):
     axes.set_axisbelow(True)
     axes.legend(framealpha=0.95)
     _save_figure(figure, path)
+
+
+def _fitted(image):
+    """A square picture as large as an example may be drawn; small ones by a whole factor."""
+    picture = Image.fromarray(image)
+    if len(image) > _SIDE_OF_EXAMPLE:
+        return picture.resize(2 * (_SIDE_OF_EXAMPLE,), Image.Resampling.BILINEAR)
+    side = _SIDE_OF_EXAMPLE // len(image) * len(image)
+    return picture.resize((side, side), Image.Resampling.NEAREST)
+
+
+def _no_mask():
+    picture = Image.new("RGB", 2 * (_SIDE_OF_EXAMPLE,), _UNKNOWN)
+    middle = 2 * (_SIDE_OF_EXAMPLE / 2,)
+    ImageDraw.Draw(picture).text(middle, "no mask known", "white", _font(14), anchor="mm")
+    return picture
+
+
+def _width_of_strip():
+    return len(_COLUMNS) * (_SIDE_OF_EXAMPLE + _GAP) - _GAP
 
 
 def _verdict(score):

@@ -16,8 +16,11 @@ MODULES = {
 }
 VERBS = {
     f"lrl_keras.{verb}"
-    for verb in ("training", "evaluation", "prediction", "visualization", "export", "benchmark")
-}
+    for verb in (
+        "inspection", "training", "evaluation", "prediction", "visualization", "export",
+        "benchmark",
+    )
+}  # fmt: skip
 # The network: Keras and NumPy alone, and of our own rooms only those below.
 NETWORK = {
     "lrl_keras.layers": ("lrl_keras.layers",),

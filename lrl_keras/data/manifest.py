@@ -87,21 +87,30 @@ def faults(folder, manifest, splits=SPLITS, *, progress=True):
         folder, manifest, splits, progress: as in `verify`.
 
     Yields:
-        (name of the shard, one line that names the file and the way out); first those that are
-        missing, which takes no reading.
+        (name of the shard, one line that names the file and the way out), beginning with those
+        of `missing`.
     """
-    shards = [shard for shard in manifest["shards"] if shard["split"] in splits]
+    absent = dict(missing(folder, manifest, splits))
+    yield from absent.items()
+    shards = [shard for shard in _of(manifest, splits) if shard["name"] not in absent]
     paths = [files.join(folder, shard["name"]) for shard in shards]
-    there = []
+    digests = checksums.sha256(paths, progress=progress)
+    for shard, path, digest in zip(shards, paths, digests, strict=True):
+        if digest != shard["sha256"]:
+            yield shard["name"], _fault(path, digest)
+
+
+def missing(folder, manifest, splits=SPLITS):
+    """Every shard of `splits` that is not there, found without reading any; yields as `faults`."""
+    shards = _of(manifest, splits)
+    paths = [files.join(folder, shard["name"]) for shard in shards]
     for shard, path, size in zip(shards, paths, checksums.sizes(paths), strict=True):
         if isinstance(size, OSError):
             yield shard["name"], _fault(path, size)
-        else:
-            there.append((shard, path))
-    digests = checksums.sha256([path for _, path in there], progress=progress)
-    for (shard, path), digest in zip(there, digests, strict=True):
-        if digest != shard["sha256"]:
-            yield shard["name"], _fault(path, digest)
+
+
+def _of(manifest, splits):
+    return [shard for shard in manifest["shards"] if shard["split"] in splits]
 
 
 def _fault(path, found):

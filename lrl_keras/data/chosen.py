@@ -1,0 +1,70 @@
+"""A few examples out of a shard, told by their places in it; to look at, not to train on."""
+
+import itertools
+
+import tensorflow as tf
+
+from lrl_keras.data import images, schema
+from lrl_keras.errors import InputError
+
+_AGAIN = "run the same `lrl-keras prepare` again to restore it"
+
+
+def read(path, positions, image_size):
+    """The examples at some places of a shard.
+
+    Args:
+        path: the shard, also a URL.
+        positions: their numbers in the shard, from 0, ascending.
+        image_size: side that their pictures must have, in pixels.
+
+    Returns:
+        list of `schema.Example`, in the order of `positions`.
+
+    Raises:
+        InputError: naming the shard, where one of them is not there or damaged.
+    """
+    found = []
+    try:
+        for serialized in _records(str(path), positions):
+            found.append(_example(serialized, image_size))
+    except (tf.errors.OpError, ValueError) as error:
+        reason = " ".join(str(getattr(error, "message", error)).split())
+        raise InputError(
+            f"{path}: example {positions[len(found)]} cannot be read ({reason}); {_AGAIN}"
+        ) from None
+    if len(found) < len(positions):
+        raise InputError(f"{path}: has no example {positions[len(found)]}; {_AGAIN}")
+    return found
+
+
+def _records(path, positions):
+    # Not filtered in the graph: that takes longer to trace than a shard to read.
+    stored = enumerate(tf.data.TFRecordDataset(path, buffer_size=1 << 20))
+    wanted = set(positions)
+    for number, serialized in itertools.islice(stored, positions[-1] + 1):
+        if number in wanted:
+            yield serialized
+
+
+def _example(serialized, image_size):
+    features = {name: value.numpy() for name, value in schema.decode(serialized).items()}
+    texts = ("dataset", "method", "compression", "video")
+    mask = _picture(features["mask"], 1, image_size)[..., 0] // 128 if features["mask"] else None
+    return schema.Example(
+        image=_picture(features["image"], 3, image_size),
+        mask=mask,
+        has_mask=bool(features["has_mask"]),
+        label=int(features["label"]),
+        **{name: features[name].decode() for name in texts},
+        frame=int(features["frame"]),
+        box=tuple(features["box"].tolist()),
+    )
+
+
+def _picture(contents, channels, side):
+    # Compared with the header before anything is decoded, so that no picture can fill the memory.
+    height, width = images.png_size(contents).numpy().tolist()
+    if (height, width) != (side, side):
+        raise ValueError(f"no PNG of {side} x {side} pixels but of {height} x {width}")
+    return images.decode_png(contents, channels).numpy()
