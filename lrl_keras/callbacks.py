@@ -1,18 +1,18 @@
 """What happens around the epochs of a training run."""
 
 import csv
+import re
 import sys
-from pathlib import Path
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from lrl_keras import checkpoints, drawing, runs
+from lrl_keras import checkpoints, drawing, files, runs
 from lrl_keras.errors import InputError
-from lrl_keras.files import replacing
 
 _STATE = "epoch-{:05d}.h5"
+_STATE_NAME = re.compile(r"epoch-\d{5,}\.h5")
 _PICTURES = 4
 
 
@@ -74,13 +74,16 @@ class Checkpoints(keras.callbacks.Callback):
 
     def __init__(self, run):
         super().__init__()
-        self._run = Path(run)
-        self._folder = self._run / "checkpoints"
+        self._run = run
+        self._folder = files.join(run, "checkpoints")
         self._rows = []
 
     def states(self):
         """Paths of the saved states, newest first."""
-        return sorted(self._folder.glob("epoch-*.h5"), reverse=True)
+        if not files.is_folder(self._folder):
+            return []
+        names = [name for name in files.names(self._folder) if _STATE_NAME.fullmatch(name)]
+        return [files.join(self._folder, name) for name in reversed(names)]
 
     def restore(self, model):
         """Bring `model` and its optimizer to the newest undamaged state.
@@ -103,24 +106,24 @@ class Checkpoints(keras.callbacks.Callback):
         return 0
 
     def on_epoch_end(self, epoch, logs=None):
-        self._folder.mkdir(exist_ok=True)
+        files.make_folder(self._folder)
         best = max((row["val_label_auc"] for row in self._rows), default=-1.0)
         self._rows.append({"epoch": epoch + 1, **{name: float(logs[name]) for name in logs}})
         if self._rows[-1]["val_label_auc"] > best:
             about = {"epoch": epoch + 1, "val_label_auc": self._rows[-1]["val_label_auc"]}
-            checkpoints.save_weights(self.model, self._run / runs.BEST, about)
+            checkpoints.save_weights(self.model, files.join(self._run, runs.BEST), about)
         checkpoints.save_state(
             _state(self.model),
-            self._folder / _STATE.format(epoch + 1),
+            files.join(self._folder, _STATE.format(epoch + 1)),
             {"epochs": epoch + 1, "history": self._rows},
         )
         self._write_history()
         for path in self.states()[2:]:
-            path.unlink()
+            files.remove(path)
 
     def _write_history(self):
         with (
-            replacing(self._run / "history.csv") as temporary,
+            files.replacing(files.join(self._run, "history.csv")) as temporary,
             open(temporary, "w", newline="") as file,
         ):
             writer = csv.DictWriter(file, list(self._rows[0]))

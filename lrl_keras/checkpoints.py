@@ -7,16 +7,15 @@ are replaced in one step and `model.load_weights` of Keras still reads the file.
 
 import contextlib
 import hashlib
+import io
 import json
-import os
-from pathlib import Path
 
 import h5py
 import keras
 import numpy as np
 
+from lrl_keras import files
 from lrl_keras.errors import InputError
-from lrl_keras.files import replacing
 
 _MARK = b"lrl_keras sha256"
 _FOOTER = len(_MARK) + 32
@@ -50,9 +49,10 @@ def load_weights(model, path):
     Raises:
         InputError: if the file is missing, damaged, or does not fit the model.
     """
-    about = _verified(path)
+    about = json.loads(_verified(path).attrs[_ABOUT])
     try:
-        model.load_weights(path)
+        with files.local(path) as file:
+            model.load_weights(file)
     except (ValueError, KeyError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InputError(f"{path}: does not fit the model of its run ({reason})") from error
@@ -85,8 +85,8 @@ def load_state(variables, path):
     Raises:
         InputError: if the file is missing, damaged, or holds other variables.
     """
-    about = _verified(path)
-    with h5py.File(path, "r") as file:
+    with _verified(path) as file:
+        about = json.loads(file.attrs[_ABOUT])
         stored = [file[name] for name in sorted(file)]
         shapes = [tuple(dataset.shape) for dataset in stored]
         if shapes != [tuple(variable.shape) for variable in variables]:
@@ -94,13 +94,6 @@ def load_state(variables, path):
         for variable, dataset in zip(variables, stored, strict=True):
             variable.assign(dataset[()])
     return about
-
-
-def is_sealed(path):
-    """Whether the file at `path` ends with a seal, whole or not."""
-    with open(path, "rb") as file:
-        file.seek(max(0, os.path.getsize(path) - _FOOTER))
-        return file.read().startswith(_MARK)
 
 
 def check_finite(variables):
@@ -115,7 +108,7 @@ def check_finite(variables):
 def _replacing(path, ending):
     if not str(path).endswith(ending):
         raise ValueError(f"Expected a path that ends in {ending!r}. Received: {path}")
-    with replacing(path) as temporary:
+    with files.replacing(path) as temporary:
         yield temporary
         digest = hashlib.sha256(temporary.read_bytes()).digest()
         with open(temporary, "ab") as file:
@@ -123,8 +116,9 @@ def _replacing(path, ending):
 
 
 def _verified(path):
+    """The HDF5 file at `path`, opened from memory after its seal was checked."""
     try:
-        content = Path(path).read_bytes()
+        content = files.read_bytes(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
     body, footer = content[:-_FOOTER], content[-_FOOTER:]
@@ -132,8 +126,7 @@ def _verified(path):
         raise InputError(
             f"{path}: damaged, or not written by lrl_keras: its checksum does not hold"
         )
-    with h5py.File(path, "r") as file:
-        return json.loads(file.attrs[_ABOUT])
+    return h5py.File(io.BytesIO(body), "r")
 
 
 def _numpy(variable):

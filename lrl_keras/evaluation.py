@@ -4,16 +4,14 @@ import csv
 import json
 import sys
 from importlib.metadata import version
-from pathlib import Path
 
 import numpy as np
 from sklearn import metrics as sk
 from tqdm import tqdm
 
-from lrl_keras import data, drawing
+from lrl_keras import data, drawing, files
 from lrl_keras.data import manifest as records_manifest
 from lrl_keras.errors import InputError
-from lrl_keras.files import replacing, write_text
 from lrl_keras.metrics import equal_error_rate
 
 # Above it a face is called forged.
@@ -47,7 +45,7 @@ def evaluate(model, records, split="test", *, batch_size=32, out=None, progress=
     manifest = records_manifest.read(records)
     if out is not None:
         # Before the scoring: hours later is too late to learn that nothing can be written there.
-        Path(out).mkdir(parents=True, exist_ok=True)
+        files.make_folder(out)
     frames = _score(model, records, split, batch_size, manifest, progress)
     videos = _by_video(frames)
     _need_both_classes(records, split, frames)
@@ -61,7 +59,7 @@ def evaluate(model, records, split="test", *, batch_size=32, out=None, progress=
         "versions": {name: version(name) for name in ("lrl-keras", "keras", "tensorflow")},
     }
     if out is not None:
-        _write(Path(out), result, frames)
+        _write(out, result, frames)
     return result
 
 
@@ -143,12 +141,17 @@ def _figures(labels, scores):
 
 
 def _write(out, result, frames):
-    with replacing(out / "scores.csv") as temporary, open(temporary, "w", newline="") as file:
+    with (
+        files.replacing(files.join(out, "scores.csv")) as temporary,
+        open(temporary, "w", newline="") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(frames)
         writer.writerows(zip(*(values.tolist() for values in frames.values()), strict=True))
     curves = {"overall": (frames["label"], frames["score"])}
     curves.update({method: _against_real(frames, method) for method in _methods(frames)})
-    drawing.roc_curves(curves, out / "roc.png")
-    drawing.score_histogram(frames["label"], frames["score"], out / "scores.png")
-    write_text(out / "metrics.json", json.dumps(result, indent=1, sort_keys=True) + "\n")
+    drawing.roc_curves(curves, files.join(out, "roc.png"))
+    drawing.score_histogram(frames["label"], frames["score"], files.join(out, "scores.png"))
+    files.write_text(
+        files.join(out, "metrics.json"), json.dumps(result, indent=1, sort_keys=True) + "\n"
+    )

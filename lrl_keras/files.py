@@ -123,7 +123,7 @@ def names(folder):
 def walk(folder):
     """Paths of all files below a folder, relative to it with forward slashes, in sorted order.
 
-    Hidden files and folders are left out, and links to folders not followed.
+    Hidden files and folders are left out. Links to folders are followed, each folder once.
 
     Raises:
         OSError: a folder cannot be read.
@@ -136,10 +136,15 @@ def walk(folder):
         with _as_os_errors(folder):
             parents = list(_gfile().walk(os.fspath(folder)))
     else:
-        parents = os.walk(folder, onerror=fail)
-    found = []
+        parents = os.walk(folder, onerror=fail, followlinks=True)
+    found, seen = [], set()
     for parent, folders, files in parents:
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        place = parent if is_url(folder) else os.path.realpath(parent)
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        if place in seen:
+            folders.clear()
+            continue
+        seen.add(place)
         inside = os.fspath(parent)[len(os.fspath(folder)) :].replace(os.sep, "/").strip("/")
         if any(part.startswith(".") for part in inside.split("/")):
             continue
@@ -183,6 +188,20 @@ def remove_tree(path):
             _gfile().rmtree(os.fspath(path))
     else:
         shutil.rmtree(path)
+
+
+@contextlib.contextmanager
+def local(path):
+    """Context that yields a path on this machine with the content of `path`."""
+    if not is_url(path):
+        yield os.fspath(path)
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        # The name stays, for readers that look at the ending.
+        copy = os.path.join(folder, name_of(path))
+        with _as_os_errors(path):
+            _gfile().copy(os.fspath(path), copy)
+        yield copy
 
 
 @contextlib.contextmanager

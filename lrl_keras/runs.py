@@ -1,11 +1,10 @@
 """The run directory: which model it holds, how it was trained, and how to get it back."""
 
 import json
-from pathlib import Path
 
+from lrl_keras import files
 from lrl_keras.checkpoints import load_weights
 from lrl_keras.errors import InputError
-from lrl_keras.files import write_text
 from lrl_keras.models import LRL
 
 CONFIG = "config.json"
@@ -22,7 +21,7 @@ def load(run):
     weights file, so a stranger's run directory runs no code.
 
     Args:
-        run: folder that `lrl-keras train` wrote.
+        run: folder that `lrl-keras train` wrote, also a URL.
 
     Returns:
         `LRL` with the best weights, not compiled, under the dtype policy in force.
@@ -31,8 +30,8 @@ def load(run):
         InputError: naming the file that is missing, damaged or does not fit.
     """
     config = read_config(run)
-    model = build(config["model"], Path(run) / CONFIG)
-    load_weights(model, Path(run) / BEST)
+    model = build(config["model"], files.join(run, CONFIG))
+    load_weights(model, files.join(run, BEST))
     return model
 
 
@@ -52,9 +51,10 @@ def read_config(run):
     Raises:
         InputError: if it is missing, damaged or of another schema version.
     """
-    path = Path(run) / CONFIG
+    files.require(run)
+    path = files.join(run, CONFIG)
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
+        config = json.loads(files.read_bytes(path))
     except FileNotFoundError:
         raise InputError(
             f"{path}: not found; {run} is no run directory of `lrl-keras train`"
@@ -73,7 +73,7 @@ def read_config(run):
 def write_config(run, config):
     """Write `config.json` by rename."""
     text = json.dumps({"schema_version": _SCHEMA_VERSION, **config}, indent=1, sort_keys=True)
-    write_text(Path(run) / CONFIG, text + "\n")
+    files.write_text(files.join(run, CONFIG), text + "\n")
 
 
 def _check_modules(value, source):

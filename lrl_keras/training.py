@@ -4,9 +4,9 @@ import contextlib
 import dataclasses
 import fcntl
 import math
+import os
 import warnings
 from importlib.metadata import version
-from pathlib import Path
 
 import keras
 import tensorflow as tf
@@ -106,8 +106,8 @@ def train(records, run, settings=None, *, resume=False, verbose="auto"):
     killed and resumed: the state is saved after every epoch, and an interrupted epoch is repeated.
 
     Args:
-        records: folder of finished records with the splits `train` and `val`.
-        run: folder to write; must not hold a run already, unless `resume`.
+        records: folder or URL of finished records with the splits `train` and `val`.
+        run: folder or URL to write; must not hold a run already, unless `resume`.
         settings: `Settings`. Defaults to the paper's, or with `resume` to those of the run.
         resume: whether to go on with the run in `run` (from its beginning if it saved nothing yet).
             Only `epochs` may then differ from the run's own settings.
@@ -121,7 +121,8 @@ def train(records, run, settings=None, *, resume=False, verbose="auto"):
         InputError: on records, settings or a run directory that cannot be used.
         FloatingPointError: if the training stops being finite, or stops advancing.
     """
-    run = Path(run)
+    run = os.fspath(run)
+    files.require(run)
     manifest = records_manifest.read(records)
     fingerprint = _fingerprint(records)
     with _locked(run):
@@ -147,7 +148,7 @@ def _fit(records, run, settings, manifest, fingerprint, verbose):
         model = build(dataclasses.replace(settings, weights=weights), manifest)
         compile(model, settings)
         model.optimizer.build(model.trainable_variables)
-    if not (run / runs.CONFIG).exists():
+    if not files.exists(files.join(run, runs.CONFIG)):
         runs.write_config(
             run,
             {
@@ -158,6 +159,7 @@ def _fit(records, run, settings, manifest, fingerprint, verbose):
             },
         )
 
+    logs = files.join(run, "logs")
     epoch = keeper.restore(model)
     if epoch >= settings.epochs:
         return model
@@ -176,8 +178,8 @@ def _fit(records, run, settings, manifest, fingerprint, verbose):
                     lambda e: settings.learning_rate * 0.5 ** (e // settings.halve_every)
                 ),
                 callbacks.StopWhenBroken(),
-                keras.callbacks.TensorBoard(run / "logs", write_graph=False),
-                callbacks.Pictures(run / "logs" / "pictures", validation),
+                keras.callbacks.TensorBoard(logs, write_graph=False),
+                callbacks.Pictures(files.join(logs, "pictures"), validation),
                 keeper,
             ],
         )
@@ -226,9 +228,9 @@ def compile(model, settings):
 
 def _agree(run, settings, fingerprint, resume):
     """The settings to train with, after comparing them with what `run` already holds."""
-    if not (run / runs.CONFIG).exists():
-        if resume and (run / "checkpoints").exists():
-            raise InputError(f"{run / runs.CONFIG}: missing; the run cannot be resumed")
+    if not files.exists(files.join(run, runs.CONFIG)):
+        if resume and files.exists(files.join(run, "checkpoints")):
+            raise InputError(f"{files.join(run, runs.CONFIG)}: missing; the run cannot be resumed")
         return settings or Settings()
     if not resume:
         raise InputError(f"{run}: holds a run already; go on with --resume or name another folder")
@@ -252,7 +254,7 @@ def saved_settings(run):
     try:
         return Settings(**runs.read_config(run)["settings"])
     except (KeyError, TypeError) as error:
-        path = Path(run) / runs.CONFIG
+        path = files.join(run, runs.CONFIG)
         raise InputError(f"{path}: incomplete ({error}); the run cannot be resumed") from None
 
 
@@ -275,15 +277,13 @@ def _need_both_classes(records, manifest, split):
 
 @contextlib.contextmanager
 def _locked(run):
-    if (run / records_manifest.MANIFEST).exists():
+    if files.exists(files.join(run, records_manifest.MANIFEST)):
         raise InputError(f"{run}: holds records; name another folder for the run")
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(
-            f"{run}: cannot be made a folder ({error.strerror}); name another for the run"
-        ) from None
-    with open(run / ".lock", "w") as lock:
+    files.make_folder(run)
+    if files.is_url(run):  # There are no locks there.
+        yield
+        return
+    with open(files.join(run, ".lock"), "w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

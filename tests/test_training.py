@@ -16,6 +16,7 @@ import pytest
 import lrl_keras
 from lrl_keras import callbacks, checkpoints, runs
 from lrl_keras.errors import InputError
+from lrl_keras.evaluation import evaluate
 from lrl_keras.training import Settings, train
 
 SMALL = {
@@ -96,6 +97,25 @@ def test_resume_continues_bit_for_bit(finished, photograph_records, tmp_path):
     train(photograph_records, half, Settings(**SMALL), resume=True, verbose=0)
     _assert_same_state(run, half, SMALL["epochs"])
     assert (half / "history.csv").read_text() == (run / "history.csv").read_text()
+
+
+def test_records_and_runs_behind_urls_are_as_local_ones(finished, photograph_records, tmp_path):
+    run, _ = finished
+    url, records = f"file://{tmp_path}/run", f"file://{photograph_records}"
+    train(records, url, Settings(**{**SMALL, "epochs": 1}), verbose=0)
+    with pytest.raises(InputError, match="holds a run already"):
+        train(records, url, Settings(**SMALL), verbose=0)
+    train(records, url, Settings(**SMALL), resume=True, verbose=0)
+    _assert_same_state(run, tmp_path / "run", SMALL["epochs"])
+    images = np.random.default_rng(0).uniform(0, 255, (3, 64, 64, 3)).astype("float32")
+    outputs = [lrl_keras.load(place)(images) for place in (run, url)]
+    for name in outputs[0]:
+        np.testing.assert_array_equal(*(each[name] for each in outputs))
+    places = tmp_path / "local", f"file://{tmp_path}/remote"
+    figures = [evaluate(lrl_keras.load(url), records, out=place) for place in places]
+    assert figures[0] == figures[1]
+    written = [{path.name for path in (tmp_path / name).iterdir()} for name in ("local", "remote")]
+    assert written[0] == written[1] == {"metrics.json", "scores.csv", "roc.png", "scores.png"}
 
 
 @pytest.mark.slow
@@ -279,7 +299,7 @@ def test_strangers_configuration_imports_nothing(finished, tmp_path):
 
 def test_sealed_files_still_open_in_keras(finished):
     run, model = finished
-    assert checkpoints.is_sealed(run / runs.BEST)
+    checkpoints.load_weights(model, run / runs.BEST)
     model.load_weights(run / runs.BEST)
 
 
