@@ -9,6 +9,7 @@ import collections
 import multiprocessing
 import multiprocessing.connection
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -40,23 +41,28 @@ def run(function, tasks, workers):
         RuntimeError: `function` raised something else; with its traceback.
     """
     waiting = collections.deque(tasks)
+    pickled = pickle.dumps(function)
     busy, pool = {}, []
+
+    def give(worker):
+        task = waiting.popleft()
+        busy[worker.connection] = worker, task
+        worker.give(task.name, pickle.dumps(task))
+
     try:
         for _ in range(min(workers, len(waiting))):
-            pool.append(_Worker(function))
+            pool.append(Worker(pickled))
         for worker in pool:
-            busy[worker.connection] = worker
-            worker.give(waiting.popleft())
+            give(worker)
         while busy:
             for connection in multiprocessing.connection.wait(list(busy)):
-                worker = busy[connection]
-                task = worker.task
+                worker, task = busy[connection]
                 kind, value = worker.take()
                 if kind == _NOTE:
                     yield task, value, None
                     continue
                 if waiting:
-                    worker.give(waiting.popleft())
+                    give(worker)
                 else:
                     del busy[connection]
                 yield task, None, value
@@ -72,12 +78,17 @@ def cores():
     return os.cpu_count() or 1
 
 
-class _Worker:
+class Worker:
+    """One worker process, see `run`.
+
+    Args:
+        function: pickle of the function to call; only the worker imports what it refers to.
+    """
+
     def __init__(self, function):
         self.connection, theirs = multiprocessing.Pipe()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115, closed in `stop`
-        self.task = None
-        self._last_note = None
+        self._task = self._last_note = None
         # In a session of its own Ctrl-C reaches only the parent, which then stops the workers.
         # The worker leaves when its standard input is closed, which happens however this
         # process ends.
@@ -101,8 +112,24 @@ class _Worker:
         theirs.close()
         self._send(function)
 
-    def give(self, task):
-        self.task = task
+    def call(self, name, task):
+        """What `function` returns for a task.
+
+        Args:
+            name: of the task, for errors.
+            task: its pickle.
+
+        Raises:
+            InputError, RuntimeError: as `run` does.
+        """
+        self.give(name, task)
+        while True:
+            kind, value = self.take()
+            if kind == _RESULT:
+                return value
+
+    def give(self, name, task):
+        self._task, self._last_note = name, None
         self._send(task)
 
     def take(self):
@@ -113,22 +140,23 @@ class _Worker:
         if kind == _INPUT_ERROR:
             raise InputError(value)
         if kind == _FAILURE:
-            raise RuntimeError(f"{self.task.name}: {value}")
+            raise RuntimeError(f"{self._task}: {value}")
         if kind == _NOTE:
             self._last_note = value
         return kind, value
 
     def stop(self):
+        """End the process, whatever it is doing."""
         self._process.stdin.close()
         self._process.kill()
         self._process.wait()
         self.connection.close()
         self._errors.close()
 
-    def _send(self, value):
+    def _send(self, pickled):
         # A worker that has died shows when its answer is taken, where its task is known.
         try:
-            self.connection.send(value)
+            self.connection.send_bytes(pickled)
         except OSError:
             return
 
@@ -142,7 +170,7 @@ class _Worker:
         said = next((line.strip() for line in reversed(lines) if line.strip()), "")
         where = f" at {self._last_note[0]}" if self._last_note else ""
         return (
-            f"{self.task.name}: its worker process {how}{where} (out of memory, or a crash in a "
+            f"{self._task}: its worker process {how}{where} (out of memory, or a crash in a "
             f"decoder{'; it said: ' + said if said and status > 0 else ''}); run the same command "
             "again, with fewer workers if memory is short"
         )
