@@ -3,6 +3,8 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 test = ["jax", "keras-hub; python_version >= '3.11'", "pytest", "ruff"]
+# For the environment of `make test-tf216`.
+test_io = ["keras-cv==0.9.0", "moto[server]", "pytest", "tf2onnx"]
 
 setup(
     name="lrl-keras",
@@ -29,8 +31,12 @@ setup(
         "tqdm",
     ],
     extras_require={
+        "beam": ["apache-beam>=2.60,<3"],
         "gpu": ["tensorflow[and-cuda]>=2.16,<2.22"],
+        # Its compiled parts load with one TensorFlow only; constraints/tf216.txt is a set that works.
+        "io": ["tensorflow-io>=0.37.1,<0.38", "tensorflow>=2.16,<2.17"],
         "test": test,
+        "test-io": test_io,
     },
     entry_points={"console_scripts": ["lrl-keras=lrl_keras.cli:main"]},
 )
