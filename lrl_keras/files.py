@@ -4,8 +4,10 @@ Local paths go through the operating system and never import TensorFlow. What go
 `OSError` either way.
 """
 
+import atexit
 import builtins
 import contextlib
+import ctypes
 import errno
 import hashlib
 import io
@@ -52,6 +54,7 @@ def require(path):
         raise InputError(f"{path}: {_no_io(scheme, reason)}") from None
     if scheme not in _schemes():
         raise InputError(f"{path}: {_no_io(scheme, 'its compiled part does not load')}")
+    _leave_without_teardown()
 
 
 def join(folder, *names):
@@ -77,14 +80,14 @@ def read_bytes(path):
 
 def exists(path):
     """Whether there is a file or a folder."""
-    return _gfile().exists(os.fspath(path)) if is_url(path) else os.path.exists(path)
+    return _gfile().exists(_url(path)) if is_url(path) else os.path.exists(path)
 
 
 def is_file(path):
     """Whether there is a file."""
     if not is_url(path):
         return os.path.isfile(path)
-    return exists(path) and not _gfile().isdir(os.fspath(path))
+    return exists(path) and not _gfile().isdir(_url(path))
 
 
 def is_regular(path):
@@ -96,12 +99,12 @@ def is_regular(path):
     if not is_url(path):
         return stat.S_ISREG(os.stat(path).st_mode)
     with _as_os_errors(path):
-        return not _gfile().stat(os.fspath(path)).is_directory
+        return not _gfile().stat(_url(path)).is_directory
 
 
 def is_folder(path):
     """Whether there is a folder."""
-    return _gfile().isdir(os.fspath(path)) if is_url(path) else os.path.isdir(path)
+    return _gfile().isdir(_url(path)) if is_url(path) else os.path.isdir(path)
 
 
 def size(path):
@@ -113,11 +116,15 @@ def size(path):
 
 
 def names(folder):
-    """Names of what lies in a folder, sorted; links in a bucket's style end without a slash."""
+    """Names of what lies in a folder, sorted, those of folders without a slash.
+
+    In a bucket there are no empty folders: there a missing one has no names and is no error.
+    """
     if not is_url(folder):
         return sorted(os.listdir(folder))
-    with _as_os_errors(folder):
-        return sorted({name.rstrip("/") for name in _gfile().listdir(os.fspath(folder))} - {""})
+    with contextlib.suppress(FileNotFoundError), _as_os_errors(folder):
+        return sorted({name.rstrip("/") for name in _gfile().listdir(_url(folder))} - {""})
+    return []
 
 
 def walk(folder):
@@ -134,7 +141,7 @@ def walk(folder):
 
     if is_url(folder):
         with _as_os_errors(folder):
-            parents = list(_gfile().walk(os.fspath(folder)))
+            parents = list(_gfile().walk(_url(folder)))
     else:
         parents = os.walk(folder, onerror=fail, followlinks=True)
     found, seen = [], set()
@@ -162,7 +169,7 @@ def make_folder(path):
     try:
         if is_url(path):
             with _as_os_errors(path):
-                _gfile().makedirs(os.fspath(path))
+                _gfile().makedirs(_url(path))
         else:
             os.makedirs(path, exist_ok=True)
     except OSError as error:
@@ -326,6 +333,24 @@ def _gfile():
     import tensorflow as tf
 
     return tf.io.gfile
+
+
+def _url(path):
+    """`path` as `tf.io.gfile` takes it: a bucket itself ends with a slash."""
+    path = os.fspath(path)
+    return path if "/" in path.partition(_SEPARATOR)[2] else f"{path}/"
+
+
+def _leave_without_teardown():
+    """Let this process end with its own exit code.
+
+    The destructors of tensorflow-io 0.37.1 abort a process that has used s3://, when all is done
+    (github.com/tensorflow/io/issues/2039). The C library calls first what was registered last:
+    by then Python is finalized, its output flushed, and the exit code known.
+    """
+    libc = ctypes.CDLL(None)
+    if hasattr(libc, "on_exit"):  # glibc
+        atexit.register(lambda: libc.on_exit(libc._exit, None))
 
 
 def _schemes():
