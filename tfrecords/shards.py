@@ -53,6 +53,8 @@ def write_shard(shard, on_clip=None, *, root, out, settings, group_type=Group):
     Raises:
         InputError: `out` cannot be written.
     """
+    files.require(root)
+    files.require(out)
     try:
         on_clip = on_clip or (lambda path, finished: None)
         return _write_shard(shard, on_clip, root, out, settings, group_type)
@@ -67,9 +69,14 @@ def write_shard(shard, on_clip=None, *, root, out, settings, group_type=Group):
 def read_report(out, name):
     """The report of a finished shard, `None` where there is none."""
     try:
-        return json.loads(files.read_bytes(_report_path(out, name)))
+        return json.loads(files.read_bytes(report_path(out, name)))
     except (OSError, ValueError):
         return None
+
+
+def report_path(out, name):
+    """Where the report of a shard is while its run is not complete."""
+    return files.join(out, PARTS, f"{name}.json")
 
 
 def _write_shard(shard, on_clip, root, out, settings, group_type):
@@ -96,7 +103,7 @@ def _write_shard(shard, on_clip, root, out, settings, group_type):
         "sha256": digest,
         "clips": clips,
     }
-    files.write_text(_report_path(out, shard.name), json.dumps(report))
+    files.write_text(report_path(out, shard.name), json.dumps(report))
     return report
 
 
@@ -104,7 +111,3 @@ def _groups(clips, root, settings, group_type):
     """The clips' groups, in order, one at a time."""
     for name in dict.fromkeys(clip.group for clip in clips):
         yield group_type([clip for clip in clips if clip.group == name], root, settings)
-
-
-def _report_path(out, name):
-    return files.join(out, PARTS, f"{name}.json")
