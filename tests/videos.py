@@ -1,23 +1,35 @@
 """Real encoded videos for tests."""
 
+import fractions
 import struct
 
 import av
 import numpy as np
+from PIL import Image
 from skimage import data
 
 HEIGHT, WIDTH = 240, 320
 
 
-def write_video(path, frames, codec="libx264", rate=25, options=None, flags="", pixels="yuv420p"):
-    """Encode a list of uint8 arrays (H, W, 3); the container follows from the name."""
+def write_video(
+    path, frames, codec="libx264", rate=25, options=None, flags="", pixels="yuv420p", times=None
+):
+    """Encode a list of uint8 arrays (H, W, 3); the container follows from the name.
+
+    `times`, in milliseconds, give a video without a constant frame rate.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w", options={"movflags": flags} if flags else {}) as container:
         stream = container.add_stream(codec, rate=rate, options=options or {})
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pixels
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        if times:
+            stream.codec_context.time_base = fractions.Fraction(1, 1000)
+        for index, frame in enumerate(frames):
+            picture = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            if times:
+                picture.time_base, picture.pts = fractions.Fraction(1, 1000), times[index]
+            container.mux(stream.encode(picture))
         container.mux(stream.encode())
     return path
 
@@ -32,6 +44,13 @@ def turn_clockwise(path, turns):
     content = path.read_bytes()
     start = content.index(upright, content.index(b"tkhd"))
     path.write_bytes(content[:start] + turned + content[start + len(turned) :])
+
+
+def cut_off(path, part):
+    """Keep only the first `part` of a file."""
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * part)])
+    return path
 
 
 def gray_frames(count, step=8):
@@ -65,6 +84,20 @@ def forged(frames):
         frame[mouth] = np.clip(frame[mouth].astype(int) + 70, 0, 255)
         out.append(frame)
     return out
+
+
+def two_faces(large, small):
+    """The frames of `large`, and at their right those of `small`, mirrored and smaller."""
+    frames = []
+    for one, other in zip(large, small, strict=True):
+        picture = Image.fromarray(other).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        picture = picture.resize((WIDTH * 3 // 5, HEIGHT * 3 // 5), Image.Resampling.BILINEAR)
+        frame = np.full((HEIGHT, WIDTH + picture.width, 3), 120, np.uint8)
+        frame[:, :WIDTH] = one
+        top = (HEIGHT - picture.height) // 2
+        frame[top : top + picture.height, WIDTH:] = np.asarray(picture)
+        frames.append(frame)
+    return frames
 
 
 def faceless_frames(count):

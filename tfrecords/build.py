@@ -86,6 +86,8 @@ def prepare(
     }
     settings = Settings(**{name: chosen.pop(name) for name in OPTIONS})
     listing = module.find(root, **chosen)
+    for note in listing.notes:
+        print(f"warning: {note}", file=sys.stderr)
     shards = plan_shards(listing.clips, root, settings, about)
     fingerprints = {shard.name: shard.fingerprint for shard in shards}
     identity = {**about, "fingerprints": fingerprints}
@@ -113,8 +115,8 @@ def prepare(
         if not any(report["examples"] for report in reports):
             resume.clear(out)
             raise InputError(_nothing(root, clips))
-        counts = _counts(listing, clips)
-        resume.complete(out, {**about, "counts": counts, "clips": clips, "shards": reports})
+        found = {"counts": _counts(listing, clips), "notes": list(listing.notes)}
+        resume.complete(out, {**about, **found, "clips": clips, "shards": reports})
     _warn_of_empty_splits(reports)
     return manifests.read(out)
 

@@ -8,7 +8,7 @@ from lrl_keras import files, video
 from lrl_keras.data.schema import Example
 from lrl_keras.errors import InputError
 from lrl_keras.faces import Detector
-from tfrecords import media
+from tfrecords import alignment, media
 from tfrecords.clips import Clip
 from tfrecords.crops import NO_FACE, NOT_DECODED, cut_same, find_faces, take_whole
 from tfrecords.masks import difference_mask
@@ -150,7 +150,7 @@ class Group:
             mask_reals = self._mask_real(pair.real, faces)
         else:
             mask_reals = {index: crop.image for index, crop in crops.items()}
-        examples, dropped = [], {}
+        masks, dropped = {}, {}
         for index in job.indices:
             if index not in crops:
                 missing = found.why_not(index) == NOT_DECODED
@@ -160,9 +160,17 @@ class Group:
             elif index not in mask_fakes or index not in mask_reals:
                 dropped[index] = MASK_NOT_DECODED
             else:
-                mask = difference_mask(mask_fakes[index], mask_reals[index])
-                box = crops[index].box
-                examples.append(example(job.clip, index, box, images[index], mask, True))
+                masks[index] = difference_mask(mask_fakes[index], mask_reals[index])
+        if not alignment.fits(masks, crops):
+            changed = alignment.border_changed(masks, crops)
+            raise InputError(
+                f"{job.clip.real}: its frames are not those of the fake, {changed:.0%} of the "
+                "crops' borders differ"
+            )
+        examples = [
+            example(job.clip, index, crops[index].box, images[index], mask, True)
+            for index, mask in masks.items()
+        ]
         return examples, faces, dropped
 
     def _face_of(self, job):
@@ -194,11 +202,13 @@ class Group:
             fakes, reals = (self._cut_tracks(path, tracks, sampled) for path in paths)
         except InputError:
             return np.zeros(len(tracks))
-        changes = [
-            [difference_mask(fake[index], real[index]).mean() for index in fake if index in real]
-            for fake, real in zip(fakes, reals, strict=True)
-        ]
-        return np.array([np.mean(each) if each else 0 for each in changes])
+        changes = np.zeros(len(tracks))
+        for number, (track, fake, real) in enumerate(zip(tracks, fakes, reals, strict=True)):
+            masks = {i: difference_mask(fake[i], real[i]) for i in fake if i in real}
+            # What differs up to its border shows another moment, or the edge of the next face.
+            if masks and alignment.fits(masks, track):
+                changes[number] = np.mean(list(masks.values()))
+        return changes
 
     def _faces_of(self, path):
         """`Found` of a real clip at every frame that a clip of the group needs."""

@@ -7,8 +7,10 @@ The folders' `masks/` are not read: they are not difference masks.
 """
 
 from lrl_keras import files
+from lrl_keras.errors import InputError
 from tfrecords.clips import MaskPair
 from tfrecords.options import Option
+from tfrecords.sources.folders import Folders
 
 COMPRESSIONS = ("raw", "c23", "c40")  # from the least compressed
 ORIGINALS, FORGERIES = "original_sequences", "manipulated_sequences"
@@ -24,15 +26,32 @@ OPTIONS = {
 _FOLDERS = {"raw": ("raw", "c0"), "c23": ("c23",), "c40": ("c40",)}
 
 
-class Tree:
-    """What is on disk below the root of such a dataset.
+def check_layout(root, name, real, fake):
+    """Raise `InputError` unless `root` looks like the root of such a dataset.
 
-    Each folder is listed once: asking for every file would take hours behind a URL.
+    Args:
+        root: the folder.
+        name: of the dataset.
+        real, fake: where its videos are expected, e.g. `"original_sequences/youtube"`.
+    """
+    if not files.is_folder(root):
+        raise InputError(f"{root}: no such folder; give the root of {name}")
+    if not any(files.is_folder(files.join(root, folder)) for folder in (ORIGINALS, FORGERIES)):
+        raise InputError(
+            f"{root}: not {name}; expected {real}/c23/videos/*.mp4 and {fake}/c23/videos/*.mp4 "
+            "in it"
+        )
+
+
+class Tree:
+    """The videos below the root of such a dataset.
+
+    Args:
+        root: path or URL.
     """
 
     def __init__(self, root):
-        self.root = root
-        self._names = {}
+        self._folders = Folders(root)
 
     def find(self, place, compression, video):
         """Path of a video relative to the root, `None` if it is not there.
@@ -44,8 +63,9 @@ class Tree:
         """
         for name in _FOLDERS[compression]:
             folder = f"{place}/{name}/videos"
-            if f"{video}.mp4" in self._in(folder):
-                return f"{folder}/{video}.mp4"
+            path = f"{folder}/{video}.mp4"
+            if self._folders.has(path):
+                return path
         return None
 
     def videos(self, place, compression):
@@ -53,8 +73,7 @@ class Tree:
         names = {
             name.removesuffix(".mp4")
             for folder in _FOLDERS[compression]
-            for name in self._in(f"{place}/{folder}/videos")
-            if name.endswith(".mp4") and not name.startswith(".")
+            for name in self._folders.videos(f"{place}/{folder}/videos")
         }
         return sorted(names)
 
@@ -75,9 +94,3 @@ class Tree:
             if any(self.videos(place, compression) for place in places)
         ]
         return ", ".join(there) or "no video at all"
-
-    def _in(self, folder):
-        if folder not in self._names:
-            path = files.join(self.root, folder)
-            self._names[folder] = set(files.names(path)) if files.is_folder(path) else set()
-        return self._names[folder]

@@ -5,15 +5,14 @@ manipulated_sequences/<method>/<compression>/videos/071_054.mp4    (target_sourc
 splits/{train,val,test}.json                                       [["071", "054"], ...]
 """
 
-import json
-
 from lrl_keras import files
 from lrl_keras.data.manifest import SPLITS
 from lrl_keras.errors import InputError
 from tfrecords.clips import Clip, Lister
 from tfrecords.options import Option
 from tfrecords.sources import compressed_tree
-from tfrecords.sources.compressed_tree import FORGERIES, ORIGINALS, Tree
+from tfrecords.sources.compressed_tree import FORGERIES, ORIGINALS, Tree, check_layout
+from tfrecords.sources.lists import fail, is_name, read_json
 
 NAME = "faceforensics"
 SUMMARY = "FaceForensics++: original_sequences/youtube, manipulated_sequences and splits."
@@ -48,7 +47,8 @@ def find(root, *, compression="c23", methods=METHODS, mask_from="best"):
     Raises:
         InputError: no such layout, no lists, or none of the listed videos on disk.
     """
-    _check_layout(root)
+    check_layout(root, "FaceForensics++", _YOUTUBE, f"{FORGERIES}/<method>")
+    _check_lists(root)
     tree, found = Tree(root), Lister()
     for split, target, source in _targets(root):
         common = {"split": split, "dataset": NAME, "compression": compression, "group": target}
@@ -78,14 +78,7 @@ def find(root, *, compression="c23", methods=METHODS, mask_from="best"):
     )
 
 
-def _check_layout(root):
-    if not files.is_folder(root):
-        raise InputError(f"{root}: no such folder; give the root of FaceForensics++")
-    if not any(files.is_folder(files.join(root, folder)) for folder in (ORIGINALS, FORGERIES)):
-        raise InputError(
-            f"{root}: not FaceForensics++; expected {_YOUTUBE}/c23/videos/*.mp4 "
-            f"and {FORGERIES}/<method>/c23/videos/*.mp4 in it"
-        )
+def _check_lists(root):
     for split in SPLITS:
         path = files.join(root, "splits", f"{split}.json")
         if not files.is_file(path):
@@ -112,19 +105,10 @@ def _targets(root):
 
 
 def _pairs(path):
-    try:
-        pairs = json.loads(files.read_bytes(path))
-    except (OSError, ValueError) as error:
-        raise InputError(
-            f"{path}: cannot be read ({error}); copy the official list again"
-        ) from None
+    pairs = read_json(path)
     valid = isinstance(pairs, list) and all(
-        isinstance(pair, list) and len(pair) == 2 and all(map(_is_name, pair)) for pair in pairs
+        isinstance(pair, list) and len(pair) == 2 and all(map(is_name, pair)) for pair in pairs
     )
     if not valid:
-        raise InputError(f'{path}: expected a list of pairs of names, such as [["071", "054"]]')
+        fail(path, 'expected a list of pairs of names, such as [["071", "054"]]', pairs)
     return pairs
-
-
-def _is_name(value):
-    return isinstance(value, str) and value not in ("", ".", "..") and not set("/\\") & set(value)
