@@ -38,6 +38,8 @@ class Clip:
         mask_pair: videos to take the mask from, `None`: from `path` and `real`.
         unpaired: why a fake has no real video; `None` where it has one and for a real clip.
         cropped: whether the pictures are face crops already, taken as they are.
+        frames: how many frames it has, where its name tells (an image has one); `None`: unknown.
+            Shards are planned by it.
     """
 
     split: str
@@ -52,6 +54,7 @@ class Clip:
     mask_pair: MaskPair | None = None
     unpaired: str | None = None
     cropped: bool = False
+    frames: int | None = None
 
     @property
     def files(self):
@@ -68,10 +71,12 @@ class Listing:
         clips: the clips on disk, in the order of the dataset's lists.
         listed: number of clips that the dataset's lists name, on disk or not, by
             (split, label, method).
+        notes: what the user should know of what was found or left out, a line each.
     """
 
     clips: tuple[Clip, ...]
     listed: dict[tuple[str, int, str], int]
+    notes: tuple[str, ...] = ()
 
 
 class Lister:
@@ -80,6 +85,7 @@ class Lister:
     def __init__(self):
         self._clips = []
         self._listed = collections.Counter()
+        self._notes = []
 
     def add(self, clip):
         """Take a clip that is on disk."""
@@ -89,6 +95,15 @@ class Lister:
     def add_missing(self, split, label, method):
         """Count a clip that the lists name and that is not on disk."""
         self._listed[split, label, method] += 1
+
+    def note(self, line):
+        """Take what the user should know, paths in it relative to the root."""
+        self._notes.append(line)
+
+    @property
+    def clips(self):
+        """The clips taken so far."""
+        return tuple(self._clips)
 
     @property
     def total(self):
@@ -103,4 +118,4 @@ class Lister:
         """
         if not self._clips:
             raise InputError(nothing)
-        return Listing(tuple(self._clips), dict(self._listed))
+        return Listing(self.clips, dict(self._listed), tuple(self._notes))
