@@ -81,6 +81,22 @@ def face_axes(landmarks):
     return FaceAxes(origin, right, down, float(nose))
 
 
+def pose_distance(landmarks, other):
+    """How differently two faces are held, 0 for the same pose.
+
+    Tilt counts little: a swap turns the face back without loss.
+
+    Args:
+        landmarks, other: five points (x, y) each; both must span a face.
+
+    Returns:
+        float: differences of the nose's place, of the face's proportions and of its tilt in
+        radians, weighed.
+    """
+    poses = np.array([_pose(face_axes(points)) for points in (landmarks, other)])
+    return float(np.abs(poses[0] - poses[1]) @ [3, 1, 0.5])
+
+
 def outline(axes, kind="face", stretch=(1, 1, 1)):
     """The outline of a face.
 
@@ -118,6 +134,11 @@ def fill(points, shape):
     region = np.zeros(shape, np.float32)
     region[draw.polygon(points[:, 1], points[:, 0], shape)] = 1
     return region
+
+
+def _pose(axes):
+    tilt = np.arctan2(axes.right[1], axes.right[0])
+    return axes.nose, np.hypot(*axes.right) / axes.size, tilt
 
 
 def random_region(axes, shape, rng, kinds=KINDS):

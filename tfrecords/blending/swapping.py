@@ -154,6 +154,6 @@ def _inside(places, shape):
 def _sample(donor, places):
     channels = np.moveaxis(donor.astype(np.float32), -1, 0)
     return np.stack(
-        [ndimage.map_coordinates(channel, places, order=2, mode="nearest") for channel in channels],
+        [ndimage.map_coordinates(channel, places, order=3, mode="nearest") for channel in channels],
         axis=-1,
     )
