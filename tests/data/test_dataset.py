@@ -10,6 +10,7 @@ import photographs
 import pytest
 import tensorflow as tf
 from damage import png_of_zeros
+from epochs import read, same
 from PIL import Image
 from skimage import data
 
@@ -21,21 +22,11 @@ from lrl_keras.errors import InputError
 SIZE = photographs.SIZE
 
 
-def read(dataset):
-    """All batches of one epoch, as numpy arrays."""
-    return list(dataset.as_numpy_iterator())
-
-
 def pictures(epoch):
     """The images of an epoch as bytes, each turned so that its mirror image is the same."""
     for images, _, _ in epoch:
         for image in images.astype(np.uint8):
             yield min(image.tobytes(), image[:, ::-1].tobytes())
-
-
-def same(first, second):
-    first, second = (tf.nest.flatten(epoch) for epoch in (first, second))
-    return len(first) == len(second) and all(map(np.array_equal, first, second))
 
 
 @pytest.fixture

@@ -1,0 +1,34 @@
+"""How much memory there is left for this process."""
+
+import os
+from pathlib import Path
+
+# Folder of the control group's files, its limit and its use: version 2, then version 1.
+_CONTROL_GROUPS = (
+    ("/sys/fs/cgroup", "memory.max", "memory.current"),
+    ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+)
+
+
+def free():
+    """Bytes that can still be used.
+
+    On Linux what the kernel calls available, or less where the container or the batch system
+    sets a limit; elsewhere all memory of the machine.
+    """
+    found = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for line in _lines("/proc/meminfo"):
+        if line.startswith("MemAvailable:"):
+            found.append(int(line.split()[1]) * 1024)
+    for folder, limit, used in _CONTROL_GROUPS:
+        limit, used = (_lines(Path(folder) / name)[:1] for name in (limit, used))
+        if limit and used and limit != ["max"]:
+            found.append(int(limit[0]) - int(used[0]))
+    return max(0, min(found))
+
+
+def _lines(path):
+    try:
+        return Path(path).read_text(encoding="ascii").splitlines()
+    except OSError:
+        return []
