@@ -11,10 +11,11 @@ from lrl_keras.data.images import shown
 from lrl_keras.errors import InputError
 
 # A file with such a name is meant as a picture or a film, whatever it holds.
-_MEDIA_NAME = re.compile(
-    r"\.(a?png|jpe?g|jpe|jfif|webp|bmp|tiff?|gif|hei[cf]|avif|jp2|jxl|mp4|m4v|mov|mkv|webm|avi|flv"
-    r"|m2?ts|mpe?g|vob|wmv|asf|ogv|3gp)",
-    re.IGNORECASE,
+_IMAGE_NAME = re.compile(
+    r"\.(a?png|jpe?g|jpe|jfif|webp|bmp|tiff?|gif|hei[cf]|avif|jp2|jxl)", re.IGNORECASE
+)
+_VIDEO_NAME = re.compile(
+    r"\.(mp4|m4v|mov|mkv|webm|avi|flv|m2?ts|mpe?g|vob|wmv|asf|ogv|3gp)", re.IGNORECASE
 )
 _NAMED_SKIPS = 5
 
@@ -67,7 +68,7 @@ def _in_folder(folder, leave_out):
             path = os.path.join(parent, name)
             if name.startswith("."):
                 continue
-            if not _is_media(path):
+            if not is_media(path):
                 skipped.append(os.path.relpath(path, folder))
                 continue
             empty = False
@@ -100,9 +101,15 @@ def _same(path, other):
         return False
 
 
-def _is_media(path):
-    called = _MEDIA_NAME.fullmatch(os.path.splitext(path)[1])
-    return bool(called) or images.is_image(path) or video.is_video(path)
+def is_media(path):
+    """Whether a file is an image or a video by its content, or is called like one."""
+    called = is_image_name(path) or bool(_VIDEO_NAME.fullmatch(os.path.splitext(path)[1]))
+    return called or images.is_image(path) or video.is_video(path)
+
+
+def is_image_name(path):
+    """Whether a file is called like an image."""
+    return bool(_IMAGE_NAME.fullmatch(os.path.splitext(path)[1]))
 
 
 def _file(path, name):
@@ -110,10 +117,11 @@ def _file(path, name):
         return Input(path, name, "image")
     if video.is_video(path):
         return Input(path, name, "video")
-    return Input(path, name, error=_why_not(path))
+    return Input(path, name, error=why_not(path))
 
 
-def _why_not(path):
+def why_not(path):
+    """Why a file that is neither an image nor a video by its content cannot be used, one line."""
     try:
         images.check_file(path)
     except InputError as error:

@@ -1,11 +1,13 @@
 """Face crops of the wanted frames of one clip."""
 
+import contextlib
 import dataclasses
 import itertools
 
 import numpy as np
 
 from lrl_keras import faces
+from lrl_keras.data import images
 from lrl_keras.errors import InputError
 from tfrecords import media
 
@@ -68,21 +70,33 @@ def find_faces(path, indices, detector, margin, size):
     Raises:
         InputError: the clip cannot be read.
     """
-    found, candidates = [], []
+    candidates = {}
     for batch in _batches(media.read_frames(path, indices)):
         detections = detector([image for _, image in batch])
         for (index, image), detected in zip(batch, detections, strict=True):
-            largest = detected[:_MAX_FACES]
-            found.append((index, largest))
-            candidates.append({face: _crop(image, face, margin, size) for face in largest})
-    tracks = faces.persistent_tracks([largest for _, largest in found])[:_MAX_TRACKS]
-    return Found(
-        tuple(
-            {found[place][0]: candidates[place][face] for place, face in track.items()}
-            for track in tracks or [{}]
-        ),
-        frozenset(index for index, _ in found),
-    )
+            candidates[index] = _crops(image, detected, margin, size)
+    return _follow(candidates)
+
+
+def find_in_images(paths, detector, margin, size):
+    """Find the faces of several images in one batch of the detector; see `find_faces`.
+
+    Args:
+        paths: the images; what cannot be read as one is left out.
+        detector, margin, size: as in `find_faces`.
+
+    Returns:
+        dict from path to `Found`, with index 0.
+    """
+    pictures = {}
+    for path in paths:
+        with contextlib.suppress(InputError):
+            pictures[path] = images.read_image(path)
+    detections = detector(list(pictures.values()))
+    return {
+        path: _follow({0: _crops(picture, detected, margin, size)})
+        for (path, picture), detected in zip(pictures.items(), detections, strict=True)
+    }
 
 
 def take_whole(path, indices, size):
@@ -114,7 +128,7 @@ def cut_same(path, tracks, indices, size):
     cuts = tuple({} for _ in tracks)
     wanted = [index for index in indices if any(index in track for track in tracks)]
     for index, frame in media.read_frames(path, wanted):
-        for track, images in zip(tracks, cuts, strict=True):
+        for track, cut in zip(tracks, cuts, strict=True):
             if index not in track:
                 continue
             height, width = track[index].frame_size
@@ -123,7 +137,7 @@ def cut_same(path, tracks, indices, size):
                     f"{path}: {frame.shape[1]} x {frame.shape[0]} pixels, its real video "
                     f"{width} x {height}"
                 )
-            images[index] = faces.cut(frame, track[index].box, size)
+            cut[index] = faces.cut(frame, track[index].box, size)
     return cuts
 
 
@@ -131,6 +145,24 @@ def _batches(items):
     items = iter(items)
     while batch := list(itertools.islice(items, _BATCH)):
         yield batch
+
+
+def _crops(frame, detected, margin, size):
+    """`Crop` by face, of the largest faces of a frame."""
+    return {face: _crop(frame, face, margin, size) for face in detected[:_MAX_FACES]}
+
+
+def _follow(candidates):
+    """`Found` from the crops by face, by index of the frame in ascending order."""
+    indices = list(candidates)
+    tracks = faces.persistent_tracks([list(crops) for crops in candidates.values()])
+    return Found(
+        tuple(
+            {indices[place]: candidates[indices[place]][face] for place, face in track.items()}
+            for track in tracks[:_MAX_TRACKS] or [{}]
+        ),
+        frozenset(candidates),
+    )
 
 
 def _crop(frame, face, margin, size):

@@ -1,7 +1,8 @@
 """Frames of a clip, whatever it is: a video, an image, a folder or a tar archive of images."""
 
-from lrl_keras import files, video
+from lrl_keras import files, inputs, video
 from lrl_keras.data import images
+from lrl_keras.errors import InputError
 from lrl_keras.video import Timeline
 from tfrecords import archives, sequences
 
@@ -9,15 +10,21 @@ from tfrecords import archives, sequences
 def timeline(path):
     """Count the frames of a clip; see `lrl_keras.video.timeline`.
 
+    Args:
+        path: a folder of images; a file that is called like a tar archive; otherwise an image or
+            a video, told by its content.
+
     Raises:
         InputError: naming the path, where it cannot be read or holds no frame.
     """
-    if archives.is_archive(path):
-        return Timeline(len(archives.members(path)), 0, None)
     if files.is_folder(path):
         return Timeline(len(sequences.members(path)), 0, None)
+    if archives.is_archive(path):
+        return Timeline(len(archives.members(path)), 0, None)
     if images.is_image(path):
         return Timeline(1, 0, None)
+    if not video.is_video(path):
+        raise InputError(inputs.why_not(path))
     return video.timeline(path)
 
 
@@ -31,10 +38,10 @@ def read_frames(path, indices):
     Raises:
         InputError: as `timeline` does; for an image also where it is damaged.
     """
-    if archives.is_archive(path):
-        yield from archives.read_frames(path, indices)
-    elif files.is_folder(path):
+    if files.is_folder(path):
         yield from sequences.read_frames(path, indices)
+    elif archives.is_archive(path):
+        yield from archives.read_frames(path, indices)
     elif images.is_image(path):
         if 0 in indices:
             yield 0, images.read_image(path)

@@ -3,6 +3,7 @@
 import argparse
 import dataclasses
 import math
+import os
 
 from lrl_keras.errors import InputError
 
@@ -60,6 +61,8 @@ class Option:
     def _one(self, name, value):
         if self.type is float and type(value) is int:
             value = float(value)
+        if self.type is str and isinstance(value, os.PathLike):
+            value = os.fspath(value)
         bounded = self.type in (int, float)
         if type(value) is not self.type or (bounded and not self.least <= value <= self.most):
             raise InputError(f"{name} must be {self._wanted()}. Received: {value!r}")
@@ -111,6 +114,7 @@ def add_to(parser, options):
             arguments["action"] = argparse.BooleanOptionalAction
         else:
             default = " ".join(map(str, default)) if option.many else default
+            default = "none" if default == "" else default
             arguments["type"] = option.type
             arguments["metavar"] = option.metavar
             arguments["choices"] = option.choices or None

@@ -33,9 +33,9 @@ def plan_shards(clips, root, settings, about):
     groups = {}
     for clip in clips:
         groups.setdefault((clip.split, clip.group), []).append(clip)
-    clips_per_group = len(clips) / len(groups)
-    group_bytes = clips_per_group * settings.frames_per_video * _PNG_BYTES_PER_PIXEL
-    group_bytes *= settings.image_size**2
+    most = settings.frames_per_video
+    frames = sum(most if clip.frames is None else min(clip.frames, most) for clip in clips)
+    group_bytes = frames / len(groups) * _PNG_BYTES_PER_PIXEL * settings.image_size**2
     per_shard = min(_SHARD_BYTES / group_bytes, math.ceil(len(groups) / _MIN_SHARDS))
     shards = []
     for split in SPLITS:
@@ -45,7 +45,7 @@ def plan_shards(clips, root, settings, about):
             start, stop = i * len(members) // count, (i + 1) * len(members) // count
             chosen = tuple(clip for group in members[start:stop] for clip in group)
             name = f"{split}-{i:05d}-of-{count:05d}.tfrecord"
-            shards.append(Shard(name, split, chosen, _fingerprint(chosen, root, about)))
+            shards.append(Shard(name, split, chosen, fingerprint(chosen, root, about)))
     return shards
 
 
@@ -54,7 +54,15 @@ def size_of_clips(shard, root):
     return sum(_size(root, path) for path in _files(shard.clips))
 
 
-def _fingerprint(clips, root, about):
+def fingerprint(clips, root, about):
+    """What tells a shard of these clips from any other, or from one of changed files.
+
+    Args:
+        clips, root, about: as for `plan_shards`.
+
+    Returns:
+        hexadecimal SHA-256.
+    """
     sizes = {path: _size(root, path) for path in _files(clips)}
     content = [SCHEMA_VERSION, about, [dataclasses.asdict(clip) for clip in clips], sizes]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
@@ -67,5 +75,8 @@ def _files(clips):
 def _size(root, path):
     path = files.join(root, path)
     if not files.is_folder(path):
-        return files.size(path)
+        try:
+            return files.size(path)
+        except FileNotFoundError:  # a link that leads nowhere, named when the clip is read
+            return -1
     return sum(files.size(files.join(path, name)) for name in files.walk(path))

@@ -1,19 +1,22 @@
 """A folder of images as one clip, its frames in the order of their names."""
 
+import contextlib
 import re
 
 from lrl_keras import files
 from lrl_keras.data import images
 from lrl_keras.errors import InputError
+from lrl_keras.inputs import is_image_name
 
-_IMAGE_NAME = re.compile(r"\.(png|jpe?g|webp|bmp|tiff?)", re.IGNORECASE)
-_NUMBER = re.compile(r"(\d+)")
+NO_IMAGE = f"holds no image; expected {', '.join(images.FORMATS)}"
+
+# Python refuses to turn thousands of digits into a number.
+_NUMBER = re.compile(r"([0-9]{1,18})")
 
 
-def is_image_name(name):
-    """Whether a file name ends as that of an image does, and is not hidden."""
-    start, dot, ending = name.rpartition(".")
-    return bool(start and _IMAGE_NAME.fullmatch(dot + ending)) and not name.startswith(".")
+def is_frame_name(path):
+    """Whether a file is called like an image and is not hidden, as macOS's `._1.png` is."""
+    return is_image_name(path) and not files.name_of(path).startswith(".")
 
 
 def natural_key(name):
@@ -23,14 +26,18 @@ def natural_key(name):
 
 
 def members(path):
-    """Names of the images in a folder, in order.
+    """Paths of the images in a folder and in the folders below it, relative to it, in order.
 
     Raises:
-        InputError: naming the folder, where it holds no image.
+        InputError: naming the folder, where it holds no image or cannot be read.
     """
-    names = sorted((name for name in files.names(path) if is_image_name(name)), key=natural_key)
+    try:
+        names = filter(is_frame_name, files.walk(path))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+    names = sorted(names, key=natural_key)
     if not names:
-        raise InputError(f"{path}: holds no image; expected PNG, JPEG, WebP, BMP or TIFF files")
+        raise InputError(f"{path}: {NO_IMAGE}")
     return names
 
 
@@ -38,9 +45,6 @@ def read_frames(path, indices):
     """Decode the wanted images of a folder; see `tfrecords.media.read_frames`."""
     wanted = set(indices)
     for index, name in enumerate(members(path)):
-        if index not in wanted:
-            continue
-        try:
-            yield index, images.read_image(files.join(path, name))
-        except InputError:
-            continue
+        if index in wanted:
+            with contextlib.suppress(InputError):
+                yield index, images.read_image(files.join(path, name))

@@ -1,0 +1,95 @@
+import os
+
+import pytest
+import videos
+from PIL import Image
+from test_archives import png, write
+
+from lrl_keras import files
+from lrl_keras.errors import InputError
+from tfrecords import media
+
+
+def make(folder):
+    """One clip of each kind, named by what it is."""
+    folder.mkdir(exist_ok=True)
+    (folder / "image.png").write_bytes(png(7))
+    videos.write_video(folder / "video.mp4", videos.gray_frames(5))
+    write(folder / "archive.tar", [(f"{i}.png", png(20 * i)) for i in range(3)])
+    (folder / "sequence.tar").mkdir()  # an archive that was unpacked
+    for index in range(4):
+        (folder / "sequence.tar" / f"{index}.png").write_bytes(png(index))
+    return {path.name: path for path in folder.iterdir()}
+
+
+@pytest.fixture(params=["local", "url"])
+def clips(request, tmp_path):
+    found = make(tmp_path / "clips é")
+    if request.param == "url":
+        return {name: f"file://{path}" for name, path in found.items()}
+    return found
+
+
+COUNTS = {"image.png": 1, "video.mp4": 5, "archive.tar": 3, "sequence.tar": 4}
+
+
+def test_every_kind_of_clip_is_told_apart(clips):
+    assert {name: media.timeline(path).count for name, path in clips.items()} == COUNTS
+
+
+@pytest.mark.parametrize("indices", [[0], [0, 2], [], [7]])
+def test_the_wanted_frames_of_every_kind(clips, indices):
+    for name, path in clips.items():
+        found = list(media.read_frames(path, indices))
+        assert [index for index, _ in found] == [i for i in indices if i < COUNTS[name]]
+        assert all(image.shape[2] == 3 for _, image in found)
+    archive = dict(media.read_frames(clips["archive.tar"], [2]))
+    assert indices == [] or archive[2].max() == 40
+
+
+def test_kinds_are_told_by_content_but_for_archives(tmp_path):
+    made = make(tmp_path / "clips")
+    (tmp_path / "a.mp4").write_bytes(made["image.png"].read_bytes())
+    (tmp_path / "a.png").write_bytes(made["video.mp4"].read_bytes())
+    assert media.timeline(tmp_path / "a.mp4").count == 1
+    assert media.timeline(tmp_path / "a.png").count == 5
+    (tmp_path / "a.tar").write_bytes(made["image.png"].read_bytes())
+    with pytest.raises(InputError, match="no tar archive"):
+        media.timeline(tmp_path / "a.tar")
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.mp4", "a.tar", "a b é.jpg"])
+def test_an_empty_file_is_named(tmp_path, name):
+    path = tmp_path / name
+    path.write_bytes(b"")
+    with pytest.raises(InputError) as error:
+        media.timeline(path)
+    assert str(error.value).startswith(str(path))
+    assert "empty file" in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["missing", "pipe", "text", "circle", "dangling"])
+@pytest.mark.parametrize("name", ["a.png", "a.mp4", "a.tar.gz", "a"])
+def test_what_is_no_clip_is_named_in_one_line(tmp_path, kind, name):
+    path = tmp_path / name
+    if kind == "pipe":
+        os.mkfifo(path)
+    if kind == "text":
+        path.write_text("text\n" * 300)
+    if kind in ("circle", "dangling"):
+        path.symlink_to(path if kind == "circle" else tmp_path / "none")
+    for call in (media.timeline, lambda path: list(media.read_frames(path, [0]))):
+        with pytest.raises(InputError) as error:
+            call(path)
+        assert str(error.value).startswith(str(path))
+        assert "\n" not in str(error.value)
+
+
+def test_a_cut_off_image_is_named_when_it_is_read(tmp_path):
+    path = tmp_path / "a.jpg"
+    Image.effect_noise((64, 64), 50).save(path)
+    path.write_bytes(path.read_bytes()[:900])
+    assert media.timeline(path).count == 1
+    with pytest.raises(InputError, match="damaged or cut off") as error:
+        list(media.read_frames(path, [0]))
+    assert str(error.value).startswith(files.join(tmp_path, "a.jpg"))
