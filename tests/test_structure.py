@@ -32,10 +32,10 @@ NETWORK = {
         "lrl_keras.optimizers", "lrl_keras.errors",
     ),
 }  # fmt: skip
-# `callbacks` are training's own: one writes pictures for TensorBoard.
+# `callbacks` are training's own: one writes pictures for TensorBoard. `files` needs it for URLs.
 TENSORFLOW = (
     "lrl_keras.data", "lrl_keras.training", "lrl_keras.callbacks", "lrl_keras.faces",
-    "lrl_keras.export", "lrl_keras.benchmark", "lrl_keras.cli", "tfrecords",
+    "lrl_keras.files", "lrl_keras.export", "lrl_keras.benchmark", "lrl_keras.cli", "tfrecords",
 )  # fmt: skip
 
 
