@@ -2,6 +2,7 @@ import shutil
 
 import pytest
 from ffpp_tree import ARGUMENTS, write_tree
+from footage import write_footage
 
 from tfrecords.build import prepare
 
@@ -24,3 +25,9 @@ def finished_records(tree, tmp_path_factory):
 def records(finished_records, tmp_path):
     """A copy of `finished_records`."""
     return shutil.copytree(finished_records, tmp_path / "records")
+
+
+@pytest.fixture(scope="session")
+def footage(tmp_path_factory):
+    """Folder of short videos of every kind; not to be changed."""
+    return write_footage(tmp_path_factory.mktemp("footage"))
