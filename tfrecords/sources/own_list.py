@@ -140,11 +140,11 @@ def _path(value, root):
     """The path below the root, without detours."""
     base = os.fspath(root) if files.is_url(root) else os.path.abspath(root)
     inside = value.removeprefix(base.rstrip("/") + "/")
-    inside = posixpath.normpath(inside) if inside else "."
-    outside = inside in (".", "..") or inside.startswith(("../", "/")) or files.is_url(inside)
-    if outside or not inside.isprintable():
+    path = posixpath.normpath(inside) if inside else "."
+    outside = path in (".", "..") or path.startswith(("../", "/")) or files.is_url(inside)
+    if outside or not path.isprintable():
         raise InputError(f"{value!r} is no path of a file below {root}")
-    return inside
+    return path
 
 
 def _check_sources(path, items, lines):
