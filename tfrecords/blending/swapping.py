@@ -13,6 +13,8 @@ _KINDS = ("face", "inner")
 _STRETCH = (1.2, 1.05, 1.05)
 _SMOOTHING = 0.02
 _CELL = 8
+_DARK = 1
+_BEND = 16
 
 
 def swap(target, landmarks, donor, donor_landmarks, rng):
@@ -50,7 +52,7 @@ def swap(target, landmarks, donor, donor_landmarks, rng):
     source = _sample(donor, places)
     source = match_colours(source, target[box], weight[box])
     source = match_light(source, target[box], weight[box], reach)
-    forged[box] = blend(target[box], source, weight[box])
+    forged[box] = blend(target[box], _in_range(source), weight[box])
     return forged, weight
 
 
@@ -66,18 +68,20 @@ def match_colours(source, target, weight):
         weight: float32 (H, W) in [0, 1], somewhere above 0.
 
     Returns:
-        float32 (H, W, 3) in 0..255.
+        float32 (H, W, 3), a little of it outside of 0..255.
     """
     ours, theirs = (color.rgb2ycbcr(image / np.float32(255)) for image in (source, target))
     mean, deviation = _statistics(ours, weight)
     wanted_mean, wanted_deviation = _statistics(theirs, weight)
     gain = np.clip(wanted_deviation / np.maximum(deviation, 1e-3), 0.6, 1.6)
     matched = color.ycbcr2rgb(wanted_mean + gain * (ours - mean))
-    return np.clip(255 * matched, 0, 255).astype(np.float32)
+    return (255 * matched).astype(np.float32)
 
 
 def match_light(source, target, weight, reach):
     """Give the source the target's light and shade: its means over wide neighbourhoods.
+
+    As light does, it multiplies: what is black stays so.
 
     Args:
         source: float32 (H, W, 3) in 0..255.
@@ -88,15 +92,22 @@ def match_light(source, target, weight, reach):
     Returns:
         float32 (H, W, 3).
     """
-    difference = np.dstack([weight[..., None] * (target - source), weight])
+    weighed = weight[..., None] * np.dstack([source, target.astype(np.float32)])
     # Means over wide neighbourhoods need few pixels.
     height, width = weight.shape
     step = max(reach / 4, 1)
     small = max(round(height / step), 1), max(round(width / step), 1)
-    means = _resized(difference, small)
+    means = _resized(weighed, small)
     means = ndimage.gaussian_filter(means, (reach / step, reach / step, 0), mode="constant")
-    change = means[..., :3] / np.maximum(means[..., 3:], 1e-6)
-    return source + _resized(change, (height, width))
+    gain = (means[..., 3:] + _DARK) / (means[..., :3] + _DARK)
+    return source * _resized(np.clip(gain, 0.5, 2), (height, width))
+
+
+def _in_range(image):
+    """The image in 0..255, its ends bent and not cut off: a photograph has few such pixels."""
+    low = _BEND * np.exp(np.minimum(image, _BEND) / _BEND - 1)
+    high = 255 - _BEND * np.exp(np.minimum(255 - image, _BEND) / _BEND - 1)
+    return np.where(image < _BEND, low, np.where(image > 255 - _BEND, high, image))
 
 
 def _resized(image, shape):
