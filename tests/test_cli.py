@@ -27,7 +27,7 @@ def _command(*arguments, **options):
     return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
 
 
-@pytest.mark.parametrize("verb", ["prepare", "train", "evaluate", "predict", "demo"])
+@pytest.mark.parametrize("verb", ["prepare", "inspect", "train", "evaluate", "predict", "demo"])
 def test_help_names_what_is_read_and_written(verb, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main([verb, "--help"])
@@ -102,6 +102,9 @@ def test_predict_goes_on_after_what_cannot_be_read(run, tmp_path, capsys):
         ["evaluate", "{run}", "{records}", "--batch-size", "4", "--out", "{run}/config.json"],
         ["predict", "{tmp}", "x.png"],
         ["predict", "{run}", "{tmp}/none.png"],
+        ["inspect", "{tmp}"],
+        ["inspect", "{records}", "--out", "{tmp}"],
+        ["inspect", "{records}", "--patches", "400"],
         ["train", "{tmp}", "{tmp}/run"],
         ["train", "{records}", "{run}"],
         ["train", "{records}", "{tmp}/run", "--backbone", "vgg"],
