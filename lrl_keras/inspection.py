@@ -235,7 +235,7 @@ def _strips(records, side, kinds, faults, patches, progress):
         wanted.items(),
         desc="contact sheet",
         unit="shard",
-        delay=2,
+        delay=5,
         file=sys.stderr,
         disable=not progress,
     )

@@ -229,7 +229,7 @@ def test_there_are_five_hundred():
 @pytest.mark.parametrize(
     ("what", "corrupt"), CASES, ids=lambda case: getattr(case, "__name__", case)
 )
-def test_every_corruption_is_refused_naming_the_file(what, corrupt, records, prepared):
+def test_every_corruption_is_refused_naming_the_file(what, corrupt, records):
     whole = contents(records)
     rng = np.random.default_rng(zlib.crc32(f"{what} {corrupt.__name__}".encode()))
     shards = sorted(name for name in whole if name.endswith(".tfrecord"))
