@@ -31,7 +31,12 @@ def main(argv=None):
     prepares = argv[:1] == ["prepare"]
     if prepares:
         _import_quietly()
-    arguments = _parser(prepares).parse_args(argv)
+    parser = _parser(prepares)
+    arguments, others = parser.parse_known_args(argv)
+    if prepares and arguments.runner:
+        arguments.beam_options = others
+    elif others:
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
     _import_quietly()
     try:
         return arguments.command(arguments)
@@ -62,6 +67,8 @@ def _prepare(arguments):
         arguments.root,
         arguments.out,
         workers=arguments.workers,
+        runner=arguments.runner,
+        beam_options=arguments.beam_options,
         overwrite=arguments.overwrite,
         **{name: value for name, value in vars(arguments).items() if name in options},
     )
@@ -366,6 +373,13 @@ def _add_source(sources, name, module, options):
     parser.add_argument(
         "--workers", type=_count, default=None, help="processes (default: one for each core)"
     )
+    parser.add_argument(
+        "--runner",
+        metavar="RUNNER",
+        help="run on Apache Beam: DirectRunner, FlinkRunner, SparkRunner, DataflowRunner, ...; "
+        "all options after OUT that are not listed here go to Beam (default: without Beam)",
+    )
+    parser.set_defaults(beam_options=())
     parser.add_argument(
         "--overwrite", action="store_true", help="replace records in OUT that were made otherwise"
     )

@@ -27,11 +27,12 @@ from lrl_keras import files
 from lrl_keras.errors import InputError
 from lrl_keras.faces import Detector
 from tfrecords import options as source_options
-from tfrecords.build import OPTIONS, versions
+from tfrecords.build import OPTIONS
 from tfrecords.groups import Group, Settings
 from tfrecords.plan import plan_shards, size_of_clips
 from tfrecords.shards import PARTS, Shard, write_shard
 from tfrecords.sources import SOURCES
+from tfrecords.versions import versions
 from tfrecords.workers import cores, run
 
 # (file, function) of each step; none of them calls another.

@@ -4,22 +4,22 @@ import dataclasses
 import functools
 import os
 import sys
-from importlib import metadata
 
 from tqdm import tqdm
 
-import lrl_keras
 from lrl_keras import files
 from lrl_keras.data import manifest as manifests
 from lrl_keras.errors import InputError
 from lrl_keras.faces import Detector
 from tfrecords import options as source_options
 from tfrecords import resume
+from tfrecords.cluster import Cluster
 from tfrecords.groups import Group, Settings
 from tfrecords.options import Option
 from tfrecords.plan import plan_shards, size_of_clips
 from tfrecords.shards import write_shard
 from tfrecords.sources import SOURCES
+from tfrecords.versions import versions
 from tfrecords.workers import cores, run
 
 # What every source lets its user choose.
@@ -30,7 +30,6 @@ OPTIONS = {
 }
 
 _BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_noinv_fmt}]"
-_PACKAGES = ("tensorflow", "keras", "av", "mtcnn", "pillow", "numpy", "scikit-image")
 
 
 def prepare(
@@ -39,6 +38,8 @@ def prepare(
     out,
     *,
     workers=None,
+    runner=None,
+    beam_options=(),
     overwrite=False,
     progress=True,
     **options,
@@ -51,13 +52,18 @@ def prepare(
     manifest with the reason.
 
     Interrupted and called again, it goes on where it was; finished shards whose checksum holds
-    are kept. The same arguments give the same bytes, with any number of workers.
+    are kept. The same arguments give the same bytes, with any number of workers, here or on a
+    cluster.
 
     Args:
         source: name of the dataset, one of `tfrecords.sources.SOURCES`.
         root: folder of the dataset in its official layout, or a URL.
         out: folder or URL for the records; made where it does not exist.
         workers: number of processes. Defaults to the number of processor cores.
+        runner: name of an Apache Beam runner to hand the work to, such as `"FlinkRunner"`;
+            default: processes of this machine, without Beam. On a cluster `root` and `out` are
+            URLs or folders that all workers share.
+        beam_options: Beam's own options as on a command line, e.g. `["--direct_num_workers=2"]`.
         overwrite: remove records in `out` that were made otherwise, instead of refusing.
         progress: show a progress bar on standard error.
         **options: those of every source, `OPTIONS`: `frames_per_video` (50), `image_size` (299),
@@ -69,11 +75,19 @@ def prepare(
 
     Raises:
         InputError: a wrong argument, no such dataset in `root`, other records in `out`, nothing
-            usable, or a worker that died; one line that says what to do.
+            usable, a worker that died or a job that failed; one line that says what to do.
     """
     module = _source(source)
     chosen = source_options.complete({**OPTIONS, **module.OPTIONS}, options)
+    if runner is None and beam_options:
+        raise InputError(f"{beam_options[0]} is an option of Apache Beam: choose a runner too")
+    if runner is not None and workers is not None:
+        raise InputError(
+            "workers is for this machine alone; Apache Beam has options of its own, such as "
+            "--direct_num_workers"
+        )
     workers = _WORKERS.check("workers", cores() if workers is None else workers)
+    cluster = None if runner is None else Cluster(runner, beam_options)
     root, out = os.fspath(root), os.fspath(out)
     files.require(root)
     about = {
@@ -109,7 +123,18 @@ def prepare(
             settings=settings,
             group_type=getattr(module, "Group", Group),
         )
-        reports |= _run(function, missing, shards, workers, progress)
+        with _bar(missing, shards, progress) as bar:
+            if cluster is None:
+                reports |= _run(function, missing, workers, bar)
+            else:
+                reports |= cluster.write_shards(
+                    function,
+                    missing,
+                    root=root,
+                    out=out,
+                    about=about,
+                    on_done=lambda shard: bar.update(len(shard.clips)),
+                )
         reports = [reports[shard.name] for shard in shards]
         clips = [clip for report in reports for clip in report.pop("clips")]
         if not any(report["examples"] for report in reports):
@@ -119,14 +144,6 @@ def prepare(
         resume.complete(out, {**about, **found, "clips": clips, "shards": reports})
     _warn_of_empty_splits(reports)
     return manifests.read(out)
-
-
-def versions():
-    """Versions of the packages that the records' bytes depend on, by name."""
-    return {
-        "lrl_keras": lrl_keras.__version__,
-        **{package: metadata.version(package) for package in _PACKAGES},
-    }
 
 
 _WORKERS = Option(1, "processes", least=1, most=4096)
@@ -143,24 +160,27 @@ def _plain(value):
     return list(value) if isinstance(value, tuple) else value
 
 
-def _run(function, missing, shards, count, progress):
-    """Reports of the shards of `missing` by name, with a progress bar over the clips of all."""
+def _bar(missing, shards, progress):
+    """A progress bar over the clips of all shards."""
     total = sum(len(shard.clips) for shard in shards)
-    done = total - sum(len(shard.clips) for shard in missing)
-    reports = {}
-    with tqdm(
+    return tqdm(
         total=total,
-        initial=done,
+        initial=total - sum(len(shard.clips) for shard in missing),
         unit="clip",
         bar_format=_BAR,
         file=sys.stderr,
         disable=not progress,
-    ) as bar:
-        for shard, note, report in run(function, missing, count):
-            if note is None:
-                reports[shard.name] = report
-            elif note[1]:
-                bar.update()
+    )
+
+
+def _run(function, missing, workers, bar):
+    """Reports of the shards of `missing` by name."""
+    reports = {}
+    for shard, note, report in run(function, missing, workers):
+        if note is None:
+            reports[shard.name] = report
+        elif note[1]:
+            bar.update()
     return reports
 
 

@@ -6,6 +6,7 @@ of a worker can be put down to its task.
 """
 
 import collections
+import functools
 import multiprocessing
 import multiprocessing.connection
 import os
@@ -179,10 +180,10 @@ class Worker:
 def _main():
     threading.Thread(target=_leave_with_parent, daemon=True).start()
     connection = multiprocessing.connection.Connection(int(sys.argv[1]))
-    function = connection.recv()
+    function = connection.recv_bytes()
     while True:
         try:
-            task = connection.recv()
+            task = connection.recv_bytes()
         except EOFError:
             return
         connection.send(_call(function, task, connection))
@@ -190,11 +191,16 @@ def _main():
 
 def _call(function, task, connection):
     try:
-        return _RESULT, function(task, lambda *note: connection.send((_NOTE, note)))
+        notify = functools.partial(_notify, connection)
+        return _RESULT, pickle.loads(function)(pickle.loads(task), notify)
     except InputError as error:
         return _INPUT_ERROR, str(error)
     except Exception:
         return _FAILURE, traceback.format_exc()
+
+
+def _notify(connection, *note):
+    connection.send((_NOTE, note))
 
 
 def _leave_with_parent():
