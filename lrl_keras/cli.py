@@ -165,6 +165,23 @@ def _predict(arguments):
     return 1 if failed else 0
 
 
+def _benchmark(arguments):
+    from lrl_keras import benchmark
+
+    result = benchmark.benchmark_data(
+        arguments.records,
+        batch_size=arguments.batch_size,
+        image_size=arguments.image_size,
+        augment=arguments.augment,
+        cache=arguments.cache,
+    )
+    if arguments.json:
+        _print_json(result)
+    else:
+        _print_data_benchmark(result)
+    return 0
+
+
 def _demo(arguments):
     from lrl_keras import demo
 
@@ -203,6 +220,21 @@ def _print_figures(result):
             numbers = "".join(f"{100 * figures[name]:9.2f}%" for name in columns)
             counts = f"{figures['real']:8}{figures['forged']:8}"
             print(f"{level + ' ' + method:24}{numbers}{counts}")
+
+
+def _print_data_benchmark(result):
+    machine = result["machine"]
+    print(
+        f"{result['records']}: {result['bytes_per_example'] / 1000:.0f} kB an example, "
+        f"{result['image_size']} pixels, batches of {result['batch_size']}\n"
+        f"{machine['cores']} cores, {machine['processor']}, load {machine['load']}\n"
+    )
+    print(f"{'augment':16}{'images/s':>10}{'least':>8}{'most':>8}{'processor ms an image':>24}")
+    for name, found in result["pipelines"].items():
+        print(
+            f"{name:16}{found['images_per_second']:10.0f}{found['least']:8.0f}{found['most']:8.0f}"
+            f"{found['processor_ms_per_image']:24.2f}"
+        )
 
 
 def _import_quietly():
@@ -308,6 +340,7 @@ def _parser(prepares):
     _add_train(verbs)
     _add_evaluate(verbs)
     _add_predict(verbs)
+    _add_benchmark(verbs)
     _add_demo(verbs)
     return parser
 
@@ -471,7 +504,14 @@ def _add_train(verbs):
         choices=["mean", "sum"],
         help="over the pixels in the mask loss; sum is Eq. (12) literally",
     )
-    option("--augment", "flip", choices=["flip", "none"], help="random changes of the faces")
+    option(
+        "--augment",
+        "flip",
+        choices=["none", "flip", "strong"],
+        help="random changes of the faces; strong: mirrored, turned, scaled, blurred, recoloured, "
+        "noisy, compressed, with parts erased",
+    )
+    option("--cache", "off", action=boolean, help="keep the decoded training faces in memory")
     option(
         "--precision",
         "auto",
@@ -542,6 +582,34 @@ def _add_predict(verbs):
         help="take frames and face boxes of videos from these records instead of finding them",
     )
     parser.add_argument("--batch-size", type=_count, default=16, help="faces scored at once")
+
+
+def _add_benchmark(verbs):
+    parser = _add(
+        verbs,
+        "benchmark",
+        _benchmark,
+        "Measure the speed of this machine.",
+        "`benchmark data` measures how many images a second training is fed with, from RECORDS or "
+        "from crops of photographs that it makes for the purpose.",
+    )
+    parser.add_argument("what", choices=["data"], help="what to measure")
+    parser.add_argument("records", metavar="RECORDS", nargs="?", help="folder of records")
+    parser.add_argument("--batch-size", type=_count, default=32, help="faces a batch")
+    parser.add_argument(
+        "--image-size", type=_count, default=None, help="side of the input (default: the records')"
+    )
+    parser.add_argument(
+        "--augment",
+        nargs="+",
+        default=["none", "flip", "strong"],
+        choices=["none", "flip", "strong"],
+        help="random changes of the faces, named after RECORDS",
+    )
+    parser.add_argument(
+        "--cache", action="store_true", help="measure with the faces in memory as well"
+    )
+    parser.add_argument("--json", action="store_true", help="print everything as one JSON line")
 
 
 def _add_demo(verbs):

@@ -36,6 +36,9 @@ _RANGES = (
     ("seed", 0, 2**32 - 1),
 )
 
+# What a resumed run may change.
+_FREE = ("epochs", "cache")
+
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
@@ -52,7 +55,8 @@ class Settings:
         label_weight, similarity_weight, mask_weight: weights of the losses, Eq. (13).
         similarity_norm: `True` for Eq. (10) literally, see `SimilarityLoss`.
         pixel_reduction: `"sum"` for Eq. (12) literally, see `SegmentationLoss`.
-        augment: `"flip"` or `"none"`.
+        augment: `"flip"`, `"strong"` or `"none"`, as in `lrl_keras.data.load`.
+        cache: keep the decoded training examples in memory; changes nothing but the speed.
         precision: `"float32"`, `"mixed_float16"`, `"mixed_bfloat16"`, or `"auto"` for mixed_float16
             on a GPU and float32 elsewhere.
         seed: of initial weights, order, augmentation and dropout.
@@ -79,6 +83,7 @@ class Settings:
     similarity_norm: bool = False
     pixel_reduction: str = "mean"
     augment: str = "flip"
+    cache: bool = False
     precision: str = "auto"
     seed: int = 0
 
@@ -110,7 +115,7 @@ def train(records, run, settings=None, *, resume=False, verbose="auto"):
         run: folder or URL to write; must not hold a run already, unless `resume`.
         settings: `Settings`. Defaults to the paper's, or with `resume` to those of the run.
         resume: whether to go on with the run in `run` (from its beginning if it saved nothing yet).
-            Only `epochs` may then differ from the run's own settings.
+            Only `epochs` and `cache` may then differ from the run's own settings.
         verbose: as in `keras.Model.fit`.
 
     Returns:
@@ -139,7 +144,12 @@ def _fit(records, run, settings, manifest, fingerprint, verbose):
     validation = data.load(records, split="val", **source)
     _need_both_classes(records, manifest, "val")
     training = data.load(
-        records, split="train", seed=settings.seed, augment=settings.augment, **source
+        records,
+        split="train",
+        seed=settings.seed,
+        augment=settings.augment,
+        cache=settings.cache,
+        **source,
     )
     keeper = callbacks.Checkpoints(run)
     # Pretrained weights would be overwritten, and may not be at hand any more.
@@ -241,7 +251,7 @@ def _agree(run, settings, fingerprint, resume):
     settings = settings or saved
     for field in dataclasses.fields(Settings):
         before, now = getattr(saved, field.name), getattr(settings, field.name)
-        if field.name != "epochs" and before != now:
+        if field.name not in _FREE and before != now:
             raise InputError(
                 f"{run}: was started with {field.name}={before!r}, received {now!r}; leave it out "
                 "with --resume, or start a new folder"

@@ -201,7 +201,7 @@ def test_refusals_are_one_line(finished, photograph_records, tmp_path):
     ("name", "value"),
     [
         ("alpha", float("nan")),
-        ("augment", "strong"),
+        ("augment", "turn"),
         ("backbone", "resnet"),
         ("batch_size", 0),
         ("decoder", "heavy"),
