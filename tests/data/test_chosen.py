@@ -66,5 +66,5 @@ def test_pictures_that_lie_are_refused(shard, written, image):
         writer.write(encode(written[1]))
         writer.write(lie.SerializeToString())
     assert len(chosen.read(shard, [0], SIZE)) == 1
-    with pytest.raises(InputError, match="example 1 cannot be read .no PNG of 48 x 48 pixels"):
+    with pytest.raises(InputError, match=r"example 1 cannot be read \(no PNG of 48 x 48 pixels"):
         chosen.read(shard, [0, 1], SIZE)
