@@ -161,7 +161,7 @@ class Group:
                 dropped[index] = MASK_NOT_DECODED
             else:
                 masks[index] = difference_mask(mask_fakes[index], mask_reals[index])
-        if not alignment.fits(masks, crops):
+        if not self._are_same_frames(job, masks, crops):
             changed = alignment.border_changed(masks, crops)
             raise InputError(
                 f"{job.clip.real}: its frames are not those of the fake, {changed:.0%} of the "
@@ -188,7 +188,10 @@ class Group:
         return int(sum(map(self._changes_of, jobs), np.zeros(1)).argmax())
 
     def _changes_of(self, job):
-        """Part of each track's crop that a fake changed, from some of its frames; (tracks,)."""
+        """Part of each track's crop that a fake changed, from some of its frames; (tracks,).
+
+        All 0 where its frames are not those of the real clip.
+        """
         if job not in self._changes:
             self._changes[job] = self._measure_changes(job)
         return self._changes[job]
@@ -202,13 +205,23 @@ class Group:
             fakes, reals = (self._cut_tracks(path, tracks, sampled) for path in paths)
         except InputError:
             return np.zeros(len(tracks))
-        changes = np.zeros(len(tracks))
+        changes, same = np.zeros(len(tracks)), False
         for number, (track, fake, real) in enumerate(zip(tracks, fakes, reals, strict=True)):
             masks = {i: difference_mask(fake[i], real[i]) for i in fake if i in real}
-            # What differs up to its border shows another moment, or the edge of the next face.
-            if masks and alignment.fits(masks, track):
+            if masks:
                 changes[number] = np.mean(list(masks.values()))
-        return changes
+                same = same or alignment.fits(masks, track)
+        return changes if same else np.zeros(len(tracks))
+
+    def _are_same_frames(self, job, masks, crops):
+        """Whether a fake's frames are those of its real clip.
+
+        Of several faces one that fits is enough: at another moment all would have moved.
+        """
+        if alignment.fits(masks, crops):
+            return True
+        several = len(self._faces_of(job.clip.real).tracks) > 1
+        return several and bool(self._changes_of(job).any())
 
     def _faces_of(self, path):
         """`Found` of a real clip at every frame that a clip of the group needs."""

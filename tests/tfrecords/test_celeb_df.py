@@ -113,9 +113,10 @@ def many(root, identities=20, others=20):
     return touch(root, *(f"YouTube-real/{number:05d}.mp4" for number in range(others)))
 
 
-def test_val_holds_whole_identities_of_both_kinds(tmp_path):
+@pytest.mark.parametrize("seed", range(5))
+def test_val_holds_whole_identities_of_both_kinds(tmp_path, seed):
     many(tmp_path)
-    found = splits(tmp_path)
+    found = splits(tmp_path, seed=seed)
     held_out = {path for path, split in found.items() if split == "val"}
     identities = {path.split("/")[1].split("_")[0] for path in held_out if "Celeb" in path}
     assert len(identities) == 2

@@ -82,17 +82,18 @@ def test_videos_may_lie_below_their_list(tmp_path):
     assert find(tmp_path).notes == ()
 
 
-def test_a_list_above_does_not_speak_of_the_videos_of_another_list(tmp_path):
-    write_set(tmp_path, {"t.mp4": 1, "a.mp4": 0}, "", on_disk=())
-    write_part(tmp_path, {"b.mp4": REAL}, "part", on_disk=("b.mp4", "a.mp4"))
-    touch(tmp_path, "videos/t.mp4")
+@pytest.mark.parametrize("above", ["", "all/"])
+def test_a_list_above_does_not_speak_of_the_videos_of_another_list(tmp_path, above):
+    write_set(tmp_path, {"t.mp4": 1, "a.mp4": 0}, above, on_disk=())
+    write_part(tmp_path, {"b.mp4": REAL}, f"{above}part", on_disk=("b.mp4", "a.mp4"))
+    touch(tmp_path, f"{above}videos/t.mp4")
     listing = find(tmp_path, val_fraction=0.0)
     assert {clip.path: clip.split for clip in listing.clips} == {
-        "videos/t.mp4": "test",
-        "part/b.mp4": "train",
+        f"{above}videos/t.mp4": "test",
+        f"{above}part/b.mp4": "train",
     }
     assert listing.listed["test", 0, "real"] == 1
-    assert "the first part/a.mp4" in listing.notes[0]
+    assert f"the first {above}part/a.mp4" in listing.notes[0]
 
 
 def test_labels_give_test_and_one_is_fake(tmp_path):

@@ -17,13 +17,14 @@ def root(tmp_path_factory):
     """Videos of two faces: real ones, and fakes in which one or both were changed."""
     folder = tmp_path_factory.mktemp("faces")
     face, fake = face_frames(COUNT), forged(face_frames(COUNT))
-    later = face_frames(COUNT + 40)[40:]
+    soon, later = face_frames(COUNT + 15)[15:], face_frames(COUNT + 40)[40:]
     for name, frames in {
         "real": two_faces(face, face),
         "large": two_faces(fake, face),
         "small": two_faces(face, fake),
         "none": two_faces(face, face),
-        "later": two_faces(forged(later), later),
+        "another moment": two_faces(soon, forged(later)),
+        "whole crop": two_faces(face, forged(later)),
     }.items():
         write_video(folder / f"{name}.mp4", frames, options={"crf": "18"})
     return folder
@@ -111,10 +112,17 @@ def test_a_fake_whose_real_clip_is_in_another_split(root):
 
 
 def test_a_fake_of_another_moment_does_not_decide(root):
-    found = prepared(root, clip("real", 0), clip("later"), clip("small"))
-    assert chosen(found)["real"] == SMALL
-    assert "real.mp4: its frames are not those of the fake" in found["later"][1]["unpaired"]
-    assert not any(example.has_mask for example in found["later"][0])
+    found = prepared(root, clip("real", 0), clip("another moment"))
+    assert chosen(found) == {"real": LARGE, "another moment": LARGE}
+    examples, report = found["another moment"]
+    assert "real.mp4: its frames are not those of the fake" in report["unpaired"]
+    assert not any(example.has_mask for example in examples)
+
+
+def test_a_face_that_was_replaced_with_all_around_it(root):
+    found = prepared(root, clip("real", 0), clip("whole crop"))
+    assert chosen(found) == {"real": SMALL, "whole crop": SMALL}
+    assert all(example.has_mask and example.mask.any() for example in found["whole crop"][0])
 
 
 def test_crops_of_an_unpaired_fake_are_of_its_largest_face(root):

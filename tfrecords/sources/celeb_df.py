@@ -138,10 +138,9 @@ def _test(root):
 def _splits(videos, test, val_fraction, seed):
     """Split of each video on disk."""
     identities = {video.identity for video in videos if video not in test}
-    # Apart, so that val has celebrities, of whom alone there are fakes.
-    others = {identity for identity in identities if identity.startswith(f"{_YOUTUBE}/")}
-    held_out = hold_out(identities - others, val_fraction, seed)
-    held_out |= hold_out(others, val_fraction, seed)
+    # So that val has celebrities, of whom alone there are fakes, as well as others.
+    kinds = {identity: identity.startswith(f"{_YOUTUBE}/") for identity in identities}
+    held_out = hold_out(identities, val_fraction, seed, kinds)
     splits = {}
     for video in videos:
         rest = "val" if video.identity in held_out else "train"
