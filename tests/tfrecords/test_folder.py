@@ -75,6 +75,20 @@ def test_folders_any_nesting_methods_and_what_is_left_out(tmp_path):
     assert all(clip.cropped for clip in find(root, crop="none").clips)
 
 
+def test_a_root_behind_a_url(tmp_path):
+    pictures(tmp_path, 5)
+    url = f"file://{tmp_path}"
+    assert find(url) == find(tmp_path)
+    assert {clip.path for clip in find(url).clips} == {
+        f"{kind}/{number}.png" for kind in ("real", "fake") for number in range(5)
+    }
+    write_list(tmp_path, f"{url}/real/1.png,0", "fake/1.png,1", header="path,label")
+    paths = {"real/1.png", "fake/1.png"}
+    assert {clip.path for clip in find(url, csv="list.csv").clips} == paths
+    assert {clip.path for clip in find(url, csv=f"{url}/list.csv").clips} == paths
+    fails_with(f"{url}/none", "no such folder")
+
+
 def test_content_tells_what_a_name_does_not(tmp_path):
     touch(tmp_path, "real/a", "fake/a.dat")
     Image.new("L", (9, 9)).save(tmp_path / "real" / "b", "PNG")
@@ -152,6 +166,15 @@ def test_identities_are_never_divided(tmp_path):
         )
     touch(tmp_path, "fake/swap/5.png", "fake/swap/6.png")
     fails_with(tmp_path, "fake/swap/5.png", "1 others", "fake/METHOD/IDENTITY", split_by="identity")
+
+
+def test_images_of_one_folder_in_several_splits_are_noted(tmp_path):
+    pictures(tmp_path, 20, ("real", "fake/swap"))
+    assert find(tmp_path).notes == ()
+    touch(tmp_path, *(f"real/film/{number}.png" for number in range(20)))
+    (note,) = find(tmp_path).notes
+    assert note.startswith("images of one folder are in several splits: real/film; ")
+    assert find(tmp_path, splits=(1, 0, 0)).notes == ()
 
 
 @pytest.mark.parametrize("val", ["val", "valid", "validation"])

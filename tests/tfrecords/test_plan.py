@@ -1,3 +1,4 @@
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -78,3 +79,21 @@ def test_the_fingerprint_follows_all_that_the_bytes_depend_on(tmp_path):
 def test_sizes_count_each_video_once(tmp_path):
     (shard,) = plan(tmp_path, clips_of(tmp_path, 1))
     assert size_of_clips(shard, tmp_path) == 1 + 4 * 2
+
+
+def test_pictures_count_as_the_one_frame_they_are(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"0")
+    clips = [
+        Clip("train", 0, "d", "real", "c", f"{n}", "a.png", f"{n // 32}", frames=1)
+        for n in range(64_000)
+    ]
+    videos = [dataclasses.replace(clip, frames=None) for clip in clips[:6400]]
+    assert 40 < len(plan(tmp_path, clips)) < 60
+    assert len(plan(tmp_path, videos)) == 200
+
+
+def test_a_file_that_is_gone_is_left_to_its_reader(tmp_path):
+    (tmp_path / "a.png").symlink_to(tmp_path / "nowhere.png")
+    clip = Clip("train", 0, "d", "real", "c", "a", "a.png", "a")
+    (shard,) = plan(tmp_path, [clip])
+    assert size_of_clips(shard, tmp_path) == -1

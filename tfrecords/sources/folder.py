@@ -2,6 +2,9 @@
 
 real/anna/1.mp4                   [SPLIT/]real/[IDENTITY/]...
 fake/faceswap/anna/2.mp4          [SPLIT/]fake/[METHOD/[IDENTITY/]]...
+
+Folders say nothing of which real clip a fake was made from: equal names mean nothing in most
+collections. So only a list gives fakes their masks, by its column `source`.
 """
 
 import dataclasses
@@ -98,6 +101,12 @@ def find(
             lister.add(_clip(item, where[item.path], group, crop == "none"))
         else:
             lister.add_missing(where[item.path], item.label, item.method)
+    divided = _divided_folders(items, where)
+    if divided and split_by == "video" and items[0].split is None:
+        lister.note(
+            f"images of one folder are in several splits: {few(divided)}; where they are frames of "
+            "one video use sequences, where they show one person split by identity"
+        )
     missing = [item.path for item in items if not item.there]
     if missing:
         lister.note(f"{len(missing)} clips of the list are not there: {few(missing)}")
@@ -125,6 +134,15 @@ def _splits(items, split_by, sizes, val_fraction, seed):
             if split == "train" and families[path] in held_out:
                 where[path] = "val"
     return where
+
+
+def _divided_folders(items, where):
+    """Folders of an identity whose images are in several splits."""
+    splits = {}
+    for item in items:
+        if item.identity is not None and is_image_name(item.path) and item.path in where:
+            splits.setdefault(item.path.rpartition("/")[0], set()).add(where[item.path])
+    return [folder for folder, found in splits.items() if len(found) > 1]
 
 
 def _families(items, split_by):
