@@ -8,6 +8,27 @@ A source is a module with
 - `Group`, only where its clips become examples in another way than `tfrecords.groups.Group` does.
 """
 
-from tfrecords.sources import faceforensics, photographs
+from tfrecords.sources import (
+    celeb_df,
+    dfd,
+    dfdc,
+    dfdc_preview,
+    faceforensics,
+    folder,
+    photographs,
+    wild_deepfake,
+)
 
-SOURCES = {module.NAME: module for module in (faceforensics, photographs)}
+SOURCES = {
+    module.NAME: module
+    for module in (
+        faceforensics,
+        dfd,
+        celeb_df,
+        dfdc_preview,
+        dfdc,
+        wild_deepfake,
+        folder,
+        photographs,
+    )
+}
