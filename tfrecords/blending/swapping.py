@@ -14,7 +14,9 @@ _STRETCH = (1.2, 1.05, 1.05)
 _SMOOTHING = 0.02
 _CELL = 8
 _DARK = 1
-_BEND = 16
+# Widths of the bends at 0 and at 255 with which swapped portraits had as many pixels at these
+# ends as the real ones.
+_LOW_BEND, _HIGH_BEND = 16, 10
 
 
 def swap(target, landmarks, donor, donor_landmarks, rng):
@@ -104,10 +106,15 @@ def match_light(source, target, weight, reach):
 
 
 def _in_range(image):
-    """The image in 0..255, its ends bent and not cut off: a photograph has few such pixels."""
-    low = _BEND * np.exp(np.minimum(image, _BEND) / _BEND - 1)
-    high = 255 - _BEND * np.exp(np.minimum(255 - image, _BEND) / _BEND - 1)
-    return np.where(image < _BEND, low, np.where(image > 255 - _BEND, high, image))
+    """The image in 0..255, its ends bent and not cut off: photographs hardly reach them."""
+    low = _bent(image, _LOW_BEND)
+    high = 255 - _bent(255 - image, _HIGH_BEND)
+    return np.where(image < 127.5, low, high)
+
+
+def _bent(levels, width):
+    """Levels above 0: those below `width` fall ever more slowly."""
+    return np.where(levels < width, width * np.exp(np.minimum(levels, width) / width - 1), levels)
 
 
 def _resized(image, shape):

@@ -16,6 +16,7 @@ from tfrecords.sources import (
     faceforensics,
     folder,
     photographs,
+    self_blended,
     wild_deepfake,
 )
 
@@ -30,5 +31,6 @@ SOURCES = {
         wild_deepfake,
         folder,
         photographs,
+        self_blended,
     )
 }

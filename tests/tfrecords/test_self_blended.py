@@ -1,0 +1,377 @@
+import io
+import os
+import pickle
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+from scipy import ndimage
+from skimage import data, transform
+from videos import face_frames, faceless_frames, write_video
+
+from lrl_keras.data import manifest as manifests
+from lrl_keras.data.images import read_image
+from lrl_keras.data.schema import decode
+from lrl_keras.errors import InputError
+from lrl_keras.faces import Detector, crop_box, cut
+from tfrecords.blending.group import NO_REGION, FaceClip, Group, usable_faces
+from tfrecords.build import prepare
+from tfrecords.crops import NO_FACE, NOT_DECODED, Crop, Found
+from tfrecords.groups import Settings
+from tfrecords.plan import plan_shards
+from tfrecords.shards import write_shard
+from tfrecords.sources.self_blended import find
+
+SETTINGS = Settings(frames_per_video=3, image_size=64, margin=1.3)
+OPTIONS = {"frames_per_video": 3, "image_size": 64, "progress": False}
+BOTH = ("self-blended", "swap")
+
+
+def person(number):
+    """A photograph of a face, each number another size, tilt and colour of the only one."""
+    rng = np.random.default_rng(number)
+    image = data.astronaut()[:300, 60:380]
+    image = image[:, ::-1] if number % 2 else image
+    image = transform.rotate(image, rng.uniform(-9, 9), mode="edge")
+    image = transform.rescale(image, rng.uniform(0.7, 1), channel_axis=2, anti_aliasing=True)
+    return (255 * np.clip(image * rng.uniform(0.8, 1.1, 3), 0, 1)).astype(np.uint8)
+
+
+def save(path, image):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(image).save(path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def faces(tmp_path_factory):
+    """A folder of real faces; not to be changed."""
+    root = tmp_path_factory.mktemp("faces")
+    for number, name in enumerate(("bea/x.jpg", "bea/deep/er/y.png", "carl.png", "dö ✓/ü.webp")):
+        save(root / name, person(number))
+    for number in range(4, 9):
+        save(root / f"e{number}.png", person(number))
+    write_video(root / "anna" / "clip.mp4", face_frames(8))
+    save(root / "nobody.png", faceless_frames(1)[0])
+    (root / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    (root / "named.mp4").write_text("no video")
+    (root / "bea" / "notes.txt").write_text("nothing")
+    save(root / ".hidden.png", person(0))
+    os.symlink(root, root / "bea" / "circle")
+    return root
+
+
+@pytest.fixture(scope="module")
+def records(faces, tmp_path_factory):
+    """Records of `faces` by both methods, made by two workers; not to be changed."""
+    out = tmp_path_factory.mktemp("blended")
+    prepare("self-blended", faces, out, methods=BOTH, splits=(6, 2, 4), workers=2, **OPTIONS)
+    return out
+
+
+def read_all(folder):
+    """Examples with their split, pictures decoded."""
+    for shard in manifests.read(folder)["shards"]:
+        for record in tf.data.TFRecordDataset(str(folder / shard["name"])):
+            example = {name: value.numpy() for name, value in decode(record).items()}
+            for name in ("method", "video", "dataset"):
+                example[name] = example[name].decode()
+            for name in ("image", "mask"):
+                content = example[name]
+                example[name] = np.asarray(Image.open(io.BytesIO(content))) if content else None
+            yield {**example, "split": shard["split"]}
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def by_method(folder):
+    """Examples by method, then by (path, frame)."""
+    found = {}
+    for example in read_all(folder):
+        path = example["video"].partition("#")[0]
+        found.setdefault(example["method"], {})[path, int(example["frame"])] = example
+    return found
+
+
+def test_identities_are_the_first_folders_or_the_files(faces):
+    groups = {}
+    for clip in find(faces, splits=(12, 0, 0)).clips:
+        groups.setdefault(clip.group, set()).add(clip.path)
+    assert groups == {
+        "anna": {"anna/clip.mp4"},
+        "bea": {"bea/x.jpg", "bea/deep/er/y.png"},
+        "broken.jpg": {"broken.jpg"},
+        "carl.png": {"carl.png"},
+        "dö ✓": {"dö ✓/ü.webp"},
+        **{f"e{number}.png": {f"e{number}.png"} for number in range(4, 9)},
+        "named.mp4": {"named.mp4"},
+        "nobody.png": {"nobody.png"},
+    }
+
+
+def test_counts_leave_identities_out(faces):
+    listing = find(faces, splits=(1, 2, 0))
+    splits = {clip.group: clip.split for clip in listing.clips}
+    assert sorted(splits.values()) == ["train", "val", "val"]
+    assert "9 of 12 identities are in no split" in listing.notes[-1]
+
+
+def test_what_is_no_image_or_video_is_counted(faces):
+    (note,) = find(faces).notes
+    assert note.startswith("1 files")
+    assert "bea/notes.txt" in note
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_identity_is_in_two_splits_nor_donor_from_another(faces, seed):
+    clips = find(faces, methods=BOTH, splits=(6, 2, 4), forgeries=3, seed=seed).clips
+    splits = {}
+    for clip in clips:
+        splits.setdefault(clip.group, set()).add(clip.split)
+    assert all(len(of_one) == 1 for of_one in splits.values())
+    owner = {clip.path: clip.group for clip in clips}
+    swaps = [clip for clip in clips if clip.method == "swap"]
+    assert len(swaps) == 3 * len(owner)
+    for clip in swaps:
+        assert clip.donors
+        assert len(set(clip.donors)) == len(clip.donors)
+        assert clip.group not in {owner[donor] for donor in clip.donors}
+        assert {clip.split} == set().union(*(splits[owner[donor]] for donor in clip.donors))
+        assert set(clip.donors) < set(clip.files)
+    assert not any(clip.donors for clip in clips if clip.method != "swap")
+
+
+def test_another_seed_draws_other_donors_and_splits(faces):
+    options = {"methods": BOTH, "splits": (6, 2, 4)}
+    assert find(faces, seed=1, **options) == find(faces, seed=1, **options)
+    one, other = (find(faces, seed=seed, **options).clips for seed in (1, 2))
+    assert {clip.path: clip.split for clip in one} != {clip.path: clip.split for clip in other}
+
+
+def test_forged_and_real_differ_in_the_mask_alone(records):
+    found = by_method(records)
+    assert set(found) == {"real", *BOTH}
+    reals = found["real"]
+    assert len(reals) == 12  # nine pictures and three frames
+    assert all(example["label"] == 0 and example["mask"] is None for example in reals.values())
+    for method in BOTH:
+        assert set(found[method]) == set(reals)
+        for key, fake in found[method].items():
+            real = reals[key]
+            assert (fake["label"], fake["has_mask"], fake["dataset"]) == (1, 1, "self-blended")
+            assert fake["split"] == real["split"]
+            np.testing.assert_array_equal(fake["box"], real["box"])
+            mask = fake["mask"] > 0
+            assert set(np.unique(fake["mask"])) == {0, 255}
+            assert 0.03 < mask.mean() < 0.5
+            changed = np.abs(fake["image"].astype(int) - real["image"]).max(axis=2)
+            assert changed[mask].mean() > 1
+            far = ~ndimage.binary_dilation(mask, iterations=9)
+            assert far.mean() > 0.2
+            assert not changed[far].any()
+
+
+def test_real_examples_are_the_crops_themselves_or_retouched(faces, records):
+    untouched = 0
+    reals = by_method(records)["real"]
+    for (path, _), example in reals.items():
+        if path.endswith(".mp4"):
+            continue
+        picture = read_image(faces / path)
+        ((face, *_),) = Detector()([picture])
+        box = crop_box(face.box, *picture.shape[:2])
+        assert tuple(example["box"]) == box
+        crop = cut(picture, box, 64)
+        difference = np.abs(example["image"].astype(int) - crop)
+        assert difference.mean() < 30
+        untouched += not difference.any()
+    assert 0 < untouched < 9
+
+
+def test_masks_hold_the_face(records):
+    found = by_method(records)
+    for method in BOTH:
+        for fake in found[method].values():
+            y, x = ndimage.center_of_mass(fake["mask"] > 0)
+            assert np.hypot(x - 31.5, y - 31.5) < 14
+
+
+def test_the_manifest_names_donors_and_what_cannot_be_used(faces, records):
+    manifest = manifests.read(records)
+    reports = {(clip["method"], clip["video"]): clip for clip in manifest["clips"]}
+    assert len(reports) == 3 * 13
+    assert "neither an image" in reports["real", "named.mp4"]["unusable"]
+    assert "no image that can be read" in reports["real", "broken.jpg"]["unusable"]
+    assert reports["real", "nobody.png"]["dropped"] == {"no face": [0]}
+    assert reports["swap", "nobody.png#1"]["unusable"] == "no usable frame"
+    video = reports["swap", "anna/clip.mp4#1"]
+    assert (video["frames"], video["kept"]) == (8, [1, 4, 6])
+    assert video["mask_from"] == "blending"
+    splits = {clip["path"]: clip["split"] for clip in manifest["clips"]}
+    for clip in manifest["clips"]:
+        assert ("donor" in clip) == (clip["method"] == "swap" and bool(clip["kept"]))
+        if "donor" in clip:
+            assert splits[clip["donor"]] == clip["split"]
+            assert clip["donor"].partition("/")[0] != clip["path"].partition("/")[0]
+    assert str(faces) not in (records / "manifest.json").read_text()
+    counts = manifest["counts"]
+    assert sum(counts[split]["real"]["real"]["unusable_videos"] for split in counts) == 3
+
+
+@pytest.mark.slow
+def test_one_worker_gives_the_same_bytes_and_a_rerun_keeps_them(faces, records, tmp_path):
+    arguments = {"methods": BOTH, "splits": (6, 2, 4), **OPTIONS}
+    prepare("self-blended", faces, tmp_path, workers=1, **arguments)
+    assert contents(tmp_path) == contents(records)
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+    prepare("self-blended", faces, tmp_path, workers=1, **arguments)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.iterdir()} == times
+
+
+def pictures(root, count):
+    for number in range(count):
+        save(root / f"{number}.png", person(number))
+    return root
+
+
+def made(root, clips):
+    """(examples, report) of each clip by (method, video)."""
+    found = {}
+    for name in dict.fromkeys(clip.group for clip in clips):
+        group = Group([clip for clip in clips if clip.group == name], root, SETTINGS)
+        for job in group.jobs:
+            found[job.clip.method, job.clip.video] = group.examples(job)
+    return found
+
+
+def test_several_forgeries_differ(tmp_path):
+    clips = find(pictures(tmp_path, 4), methods=BOTH, forgeries=3, splits=(4, 0, 0)).clips
+    found = made(tmp_path, clips)
+    assert len(found) == 4 * 7
+    for method in BOTH:
+        one, two, three = (found[method, f"0.png#{copy}"][0][0] for copy in (1, 2, 3))
+        for first, second in ((one, two), (two, three), (one, three)):
+            assert (first.image != second.image).any()
+            assert (first.mask != second.mask).any()
+            np.testing.assert_array_equal(first.image[:3], second.image[:3])
+
+
+def test_of_two_faces_the_larger_is_forged(tmp_path):
+    large = person(0)
+    small = np.asarray(Image.fromarray(large).resize([side // 2 for side in large.shape[1::-1]]))
+    both = np.zeros((large.shape[0], large.shape[1] + small.shape[1], 3), np.uint8)
+    both[:, small.shape[1] :] = large
+    both[: small.shape[0], : small.shape[1]] = small
+    save(tmp_path / "two.png", both)
+    found = made(tmp_path, find(tmp_path, splits=(1, 0, 0)).clips)
+    for method, video in (("real", "two.png"), ("self-blended", "two.png#1")):
+        (example,) = found[method, video][0]
+        assert example.box[0] > small.shape[1] * 0.8
+
+
+def test_a_video_is_swapped_with_a_face_of_one_donor(tmp_path):
+    write_video(tmp_path / "a.mp4", face_frames(6))
+    write_video(tmp_path / "b.mkv", [frame[:, ::-1] for frame in face_frames(9)])
+    found = made(tmp_path, find(tmp_path, methods=("swap",), splits=(2, 0, 0)).clips)
+    examples, report = found["swap", "a.mp4#1"]
+    reals, _ = found["real", "a.mp4"]
+    assert report["donor"] == "b.mkv"
+    assert report["kept"] == [example.frame for example in reals] == [1, 3, 5]
+    assert [example.box for example in examples] == [example.box for example in reals]
+
+
+def test_broken_donors_are_passed_over(tmp_path):
+    pictures(tmp_path, 2)
+    content = (tmp_path / "0.png").read_bytes()
+    (tmp_path / "cut.png").write_bytes(content[: len(content) // 3])
+    save(tmp_path / "none.png", faceless_frames(1)[0])
+    found = made(tmp_path, find(tmp_path, methods=("swap",), splits=(4, 0, 0)).clips)
+    assert found["swap", "0.png#1"][1]["donor"] == "1.png"
+    assert found["swap", "cut.png#1"][1]["unusable"].startswith("cut.png: damaged")
+    (tmp_path / "1.png").unlink()
+    found = made(tmp_path, find(tmp_path, methods=("swap",), splits=(3, 0, 0)).clips)
+    examples, report = found["swap", "0.png#1"]
+    assert examples == []
+    assert "no usable face to swap in" in report["unusable"]
+    assert len(found["real", "0.png"][0]) == 1
+
+
+def test_faces_from_the_side_are_left_out():
+    image = np.zeros((64, 64, 3), np.uint8)
+    frontal = ((120, 110), (180, 112), (150, 140), (125, 175), (176, 176))
+    side = tuple((150 + (x - 150) / 10, y) for x, y in frontal)
+    crops = {
+        index: Crop(image, (50, 50, 250, 250), (400, 400), landmarks)
+        for index, landmarks in ((0, frontal), (3, side))
+    }
+    faces, problems = usable_faces(Found((crops,), frozenset({0, 3, 5})), [0, 3, 5, 7])
+    assert problems == {3: NO_REGION, 5: NO_FACE, 7: NOT_DECODED}
+    assert list(faces) == [0]
+    np.testing.assert_allclose(faces[0].landmarks[0], (22.4, 19.2))
+
+
+def test_names_that_are_no_text(tmp_path):
+    save(tmp_path / "a.png", person(0))
+    os.rename(os.fsencode(tmp_path / "a.png"), os.fsencode(tmp_path) + b"/\xff.png")
+    clips = find(tmp_path, splits=(1, 0, 0)).clips
+    (shard,) = plan_shards(clips, tmp_path, SETTINGS, {})
+    (tmp_path / ".parts").mkdir()
+    report = write_shard(shard, root=tmp_path, out=tmp_path, settings=SETTINGS, group_type=Group)
+    assert report["labels"] == {"0": 1, "1": 1}
+    records = tf.data.TFRecordDataset(str(tmp_path / shard.name))
+    names = {decode(record)["video"].numpy() for record in records}
+    assert names == {b"\\xff.png", b"\\xff.png#1"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"methods": ("swap",), "splits": (1, 1, 0)}, "'train' has a single identity, .*needs two"),
+        ({"splits": (3, 0, 0)}, "ask for 3 .*; there are 2; each file or folder"),
+        ({"methods": ("swapped",)}, "methods must be one of self-blended, swap"),
+        ({"forgeries": 0}, "forgeries must be a whole number from 1"),
+    ],
+)
+def test_wrong_options_are_one_line(tmp_path, options, message):
+    pictures(tmp_path / "faces", 2)
+    with pytest.raises(InputError, match=message) as caught:
+        prepare("self-blended", tmp_path / "faces", tmp_path / "out", **options, **OPTIONS)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_folder_without_faces_or_none_at_all(tmp_path):
+    with pytest.raises(InputError, match="no such folder"):
+        find(tmp_path / "nowhere")
+    (tmp_path / "text.txt").write_text("nothing")
+    with pytest.raises(InputError, match="no image or video"):
+        find(tmp_path)
+
+
+def test_clips_travel_between_processes(tmp_path):
+    for clip in find(pictures(tmp_path, 3), methods=BOTH, splits=(3, 0, 0)).clips:
+        assert isinstance(clip, FaceClip)
+        assert pickle.loads(pickle.dumps(clip)) == clip
+
+
+@pytest.mark.slow
+def test_portraits_cannot_be_told_from_outside_the_mask(shared_data, tmp_path):
+    for path in sorted((shared_data / "portraits").glob("*.jpg"))[::12]:
+        os.symlink(path, tmp_path / path.name)
+    out = tmp_path / "out"
+    prepare(
+        "self-blended", tmp_path, out, methods=BOTH, image_size=128, splits=(30, 0, 0),
+        progress=False,
+    )  # fmt: skip
+    found = by_method(out)
+    assert len(found["real"]) >= 29
+    for method in BOTH:
+        for key, fake in found[method].items():
+            real = found["real"][key]["image"].astype(int)
+            far = ~ndimage.binary_dilation(fake["mask"] > 0, iterations=16)
+            assert far.mean() > 0.3
+            np.testing.assert_array_equal(fake["image"][far], real[far])
+    swapped = [fake["image"] for fake in found["swap"].values()]
+    assert np.mean([len(faces) > 0 for faces in Detector()(swapped)]) > 0.9

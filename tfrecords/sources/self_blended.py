@@ -1,0 +1,132 @@
+"""Forgeries made on the fly from a folder of real faces: images, videos, any nesting.
+
+Methods: `self-blended` blends a face with an altered copy of itself, `swap` with the face of
+another identity of the same split. The first folder below the root is the identity; a file that
+lies in none is an identity of its own.
+"""
+
+import dataclasses
+
+from lrl_keras import files, inputs
+from lrl_keras.data.images import shown
+from lrl_keras.data.manifest import SPLITS
+from lrl_keras.errors import InputError
+from tfrecords import splits as division
+from tfrecords.blending.group import REAL, SELF_BLENDED, SWAP, FaceClip, Group, generator
+from tfrecords.clips import Lister
+from tfrecords.options import Option
+from tfrecords.sources.own_files import few
+
+__all__ = ["NAME", "OPTIONS", "SUMMARY", "Group", "find"]
+
+NAME = "self-blended"
+SUMMARY = "A folder of real faces, images or videos: forgeries are made of them by blending."
+OPTIONS = {
+    "methods": Option(
+        (SELF_BLENDED,), "how forgeries are made, named after ROOT and OUT", (SELF_BLENDED, SWAP)
+    ),
+    "forgeries": Option(1, "forgeries of each frame by each method", least=1, most=1000),
+    "splits": division.SIZES,
+    "seed": Option(
+        0, "of the division into splits and of all that is drawn", least=0, most=2**31 - 1
+    ),
+}
+
+_DONORS = 3
+
+
+def find(root, *, methods=(SELF_BLENDED,), forgeries=1, splits=division.SIZES.default, seed=0):
+    """List the images and videos below a folder, each as it is and forged.
+
+    Args:
+        root: the folder. Files are told by their content and others left out; one that is
+            called like an image or a video and is none is listed and found unusable. Hidden
+            files and folders are left out, links to folders followed, each folder once.
+        methods: `"self-blended"`, `"swap"` or both.
+        forgeries: forged clips of each image or video by each method, with different draws.
+        splits: sizes of train, val and test, in identities; see `tfrecords.splits.assign`.
+        seed: int.
+
+    Returns:
+        a `Listing`. What is swapped in is of the same split and of another identity.
+
+    Raises:
+        InputError: no such folder, no image or video in it, splits that cannot be made, or a
+            swap in a split of one identity.
+    """
+    people, skipped = _people(root)
+    try:
+        where = division.assign(people, splits, seed)
+    except InputError as error:
+        raise InputError(f"{root}: {error}; each file or folder in it is an identity") from None
+    found = Lister()
+    if skipped:
+        found.note(f"{len(skipped)} files are neither image nor video: {few(skipped)}")
+    if len(where) < len(people):
+        found.note(
+            f"{len(people) - len(where)} of {len(people)} identities are in no split, their "
+            "counts are reached"
+        )
+    for split in SPLITS:
+        names = sorted(name for name in people if where.get(name) == split)
+        if SWAP in methods and len(names) == 1:
+            raise InputError(
+                f"{root}: the split {split!r} has a single identity, {shown(names[0])}, "
+                "and swap needs two; give other splits, or a root whose files or folders are one "
+                "identity each"
+            )
+        for place, name in enumerate(names):
+            for path in people[name]:
+                for clip in _clips(path, name, split, methods, forgeries, seed):
+                    if clip.method == SWAP:
+                        donors = _donors(clip, people, names, place)
+                        clip = dataclasses.replace(clip, donors=donors)
+                    found.add(clip)
+    return found.listing(f"{root}: no identity is in any split; give larger splits")
+
+
+def _people(root):
+    """Paths of images and videos by identity, and those of all other files."""
+    if not files.is_folder(root):
+        raise InputError(f"{root}: no such folder; give a folder of real images or videos")
+    try:
+        paths = files.walk(root)
+    except OSError as error:
+        raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from None
+    people, skipped = {}, []
+    for path in paths:
+        if inputs.is_media(files.join(root, path)):
+            people.setdefault(path.partition("/")[0], []).append(path)
+        else:
+            skipped.append(path)
+    if not people:
+        raise InputError(f"{root}: no image or video in this folder; give one of real faces")
+    return people, skipped
+
+
+def _clips(path, identity, split, methods, forgeries, seed):
+    """The real clip of a file and the forged ones."""
+    common = {
+        "split": split,
+        "dataset": NAME,
+        "compression": "unknown",
+        "path": path,
+        "group": identity,
+        "seed": seed,
+        "frames": 1 if inputs.is_image_name(path) else None,
+    }
+    # Names on disk may hold bytes that are no text, and records only text.
+    video = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    yield FaceClip(label=0, method=REAL, video=video, **common)
+    for method in methods:
+        for copy in range(1, forgeries + 1):
+            name = f"{video}#{copy}"
+            yield FaceClip(label=1, method=method, video=name, real=path, copy=copy, **common)
+
+
+def _donors(clip, people, names, place):
+    """Paths of files of some other identities among `names`, a random one of each."""
+    rng = generator(clip, "donors", clip.copy)
+    others = rng.choice(len(names) - 1, min(_DONORS, len(names) - 1), replace=False)
+    donors = [people[names[other + (other >= place)]] for other in others]
+    return tuple(paths[rng.integers(len(paths))] for paths in donors)
