@@ -14,7 +14,7 @@ from tfrecords.sources import SOURCES
 @pytest.mark.parametrize("name", SOURCES)
 def test_a_source_says_what_it_reads_and_offers(name):
     module = SOURCES[name]
-    assert module.NAME == name
+    assert name == module.NAME
     assert "\n" not in module.SUMMARY
     assert module.SUMMARY.endswith(".")
     root, *arguments = inspect.signature(module.find).parameters.values()

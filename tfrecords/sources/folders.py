@@ -22,7 +22,10 @@ class Folders:
         self._names = {}
 
     def names(self, folder):
-        """Names of what lies in a folder, sorted and without hidden ones; none: no such folder."""
+        """Names of what lies in a folder, sorted; none where there is no such folder.
+
+        Without hidden ones and those that are no text.
+        """
         if folder not in self._names:
             path = files.join(self.root, folder) if folder else self.root
             found = files.names(path) if files.is_folder(path) else ()
