@@ -5,7 +5,7 @@ import os
 import re
 import sys
 
-from lrl_keras import video
+from lrl_keras import files, video
 from lrl_keras.data import images
 from lrl_keras.data.images import shown
 from lrl_keras.errors import InputError
@@ -46,7 +46,7 @@ def find(named, leave_out=None):
     counts them.
 
     Args:
-        named: paths of files and folders.
+        named: paths or URLs of files and folders.
         leave_out: folder not to look into, because results are written there.
 
     Yields:
@@ -54,25 +54,26 @@ def find(named, leave_out=None):
         missing or foreign file, a damaged name, a folder without any image or video.
     """
     for path in map(os.fspath, named):
-        if os.path.isdir(path):
+        try:
+            files.require(path)
+        except InputError as error:
+            yield Input(path, "", error=str(error))
+            continue
+        if files.is_folder(path):
             yield from _in_folder(path, leave_out)
         else:
-            yield _file(path, os.path.basename(path))
+            yield _file(path, files.name_of(path))
 
 
 def _in_folder(folder, leave_out):
     failed, skipped, empty = [], [], True
-    for parent, folders, names in os.walk(folder, onerror=failed.append):
-        folders[:] = sorted(name for name in folders if not _is_left_out(parent, name, leave_out))
-        for name in sorted(names):
-            path = os.path.join(parent, name)
-            if name.startswith("."):
-                continue
-            if not is_media(path):
-                skipped.append(os.path.relpath(path, folder))
-                continue
-            empty = False
-            yield _file(path, os.path.relpath(path, folder))
+    for name in _names(folder, leave_out, failed):
+        path = files.join(folder, name)
+        if not is_media(path):
+            skipped.append(name)
+            continue
+        empty = False
+        yield _file(path, name)
     for error in failed:
         reason = f"{shown(error.filename)}: folder cannot be read ({error.strerror})"
         yield Input(error.filename, "", error=reason)
@@ -86,6 +87,21 @@ def _in_folder(folder, leave_out):
         )
     if empty and not failed:
         yield Input(folder, "", error=f"{shown(folder)}: no image or video in this folder")
+
+
+def _names(folder, leave_out, failed):
+    """Paths of the files in a folder, relative to it; what cannot be read goes to `failed`."""
+    if files.is_url(folder):
+        try:
+            yield from files.walk(folder)
+        except OSError as error:
+            failed.append(error)
+        return
+    for parent, folders, names in os.walk(folder, onerror=failed.append):
+        folders[:] = sorted(name for name in folders if not _is_left_out(parent, name, leave_out))
+        for name in sorted(names):
+            if not name.startswith("."):
+                yield os.path.relpath(os.path.join(parent, name), folder)
 
 
 def _is_left_out(parent, name, leave_out):

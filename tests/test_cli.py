@@ -27,7 +27,9 @@ def _command(*arguments, **options):
     return subprocess.run(command, capture_output=True, text=True, timeout=120, **options)
 
 
-@pytest.mark.parametrize("verb", ["prepare", "inspect", "train", "evaluate", "predict", "demo"])
+@pytest.mark.parametrize(
+    "verb", ["prepare", "inspect", "train", "evaluate", "predict", "benchmark", "demo"]
+)
 def test_help_names_what_is_read_and_written(verb, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main([verb, "--help"])

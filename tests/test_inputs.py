@@ -41,6 +41,14 @@ def test_a_folder_gives_its_media_in_order_and_names_the_broken(folder, capsys):
     assert not captured.out
 
 
+def test_a_folder_behind_a_url_gives_what_the_local_one_does(folder):
+    local = {(file.name, file.kind) for file in find([folder])}
+    remote = list(find([f"file://{folder}", f"file://{folder}/a.jpg", "foo://x"]))
+    assert {(file.name, file.kind) for file in remote[:-2]} == local
+    assert (remote[-2].name, remote[-2].kind) == ("a.jpg", "image")
+    assert "foo:// is not known" in remote[-1].error
+
+
 def test_a_folder_without_media_is_an_error(tmp_path):
     (tmp_path / "notes.txt").write_text("text")
     (found,) = find([tmp_path])
