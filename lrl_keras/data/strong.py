@@ -62,7 +62,7 @@ class Strong:
         hue = layers.RandomHue(2 * _HUE, **colours)
         erasing = layers.RandomErasing((1, 1), _ERASED, fill_value=0.5, **colours)
         self._changes = (
-            (0.3, _within_a_margin(_drawn_by(blur))),
+            (0.3, _with_a_margin(_drawn_by(blur))),
             (0.5, _drawn_by(brightness, contrast)),
             (0.3, _drawn_by(saturation, hue)),
             (0.2, _add_noise),
@@ -101,7 +101,7 @@ class Strong:
 
 
 class _Seeds(keras.random.SeedGenerator):
-    """Stands where Keras expects a generator, without its state: the n-th seed is always same."""
+    """Stands where Keras expects a generator with a state, but follows from one seed alone."""
 
     def __init__(self, seed):  # The superclass would make a variable.
         self._seed = seed
@@ -138,7 +138,7 @@ def _drawn_by(*layers):
     return change
 
 
-def _within_a_margin(change):
+def _with_a_margin(change):
     # Keras blurs as if the picture were black all around.
     margin = _KERNEL // 2
     inside = slice(margin, -margin)
