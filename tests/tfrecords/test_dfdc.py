@@ -250,7 +250,7 @@ def test_a_table_from_a_spreadsheet(tmp_path):
     assert splits(tmp_path) == {"a b": "test"}
 
 
-def test_records(footage, tmp_path):
+def test_records(footage, tmp_path, capsys):
     first, second = "train/dfdc_train_part_00/dfdc_train_part_0", "train/dfdc_train_part_1"
     root = place(
         footage,
@@ -295,6 +295,8 @@ def test_records(footage, tmp_path):
     records.assert_unusable("no usable frame", "test", "real", "n")
     assert records.counts("test", "fake", "DFDC") == (2, 1, 0, 1, 2)
     assert records.counts("test", "real", "real") == (2, 0, 1, 0, 2)
-    assert "test_videos/x.mp4" in records.manifest["notes"][0]
+    (note,) = records.manifest["notes"]
+    assert "test_videos/x.mp4" in note
+    assert f"warning: {note}\n" in capsys.readouterr().err
     kept = [records.counts(name, "real", "real") for name in ("train", "val")]
     assert [sum(numbers) for numbers in zip(*kept, strict=True)] == [4, 1, 0, 0, 6]
