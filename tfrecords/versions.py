@@ -4,7 +4,7 @@ from importlib import metadata
 
 import lrl_keras
 
-_PACKAGES = ("tensorflow", "keras", "av", "mtcnn", "pillow", "numpy", "scikit-image")
+_PACKAGES = ("tensorflow", "keras", "av", "mtcnn", "pillow", "numpy", "scikit-image", "scipy")
 
 
 def versions():

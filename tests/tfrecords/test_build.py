@@ -107,6 +107,7 @@ def test_the_manifest_says_how_it_was_made(finished_records):
         "pillow",
         "numpy",
         "scikit-image",
+        "scipy",
     }
 
 

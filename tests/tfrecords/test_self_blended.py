@@ -313,6 +313,22 @@ def test_faces_from_the_side_are_left_out():
     np.testing.assert_allclose(faces[0].landmarks[0], (22.4, 19.2))
 
 
+def test_behind_a_url_there_are_the_same_clips_and_examples(tmp_path):
+    url = f"ram://{tmp_path.name}/faces"
+    pictures(tmp_path / "faces", 3)
+    for path in (tmp_path / "faces").iterdir():
+        tf.io.gfile.makedirs(url)
+        with tf.io.gfile.GFile(f"{url}/{path.name}", "wb") as file:
+            file.write(path.read_bytes())
+    options = {"methods": BOTH, "splits": (3, 0, 0)}
+    here, there = (find(root, **options).clips for root in (tmp_path / "faces", url))
+    assert here == there
+    remote = made(url, there)
+    for key, (examples, report) in made(tmp_path / "faces", here).items():
+        assert remote[key][1] == report
+        np.testing.assert_array_equal(remote[key][0][0].image, examples[0].image)
+
+
 def test_names_that_are_no_text(tmp_path):
     save(tmp_path / "a.png", person(0))
     os.rename(os.fsencode(tmp_path / "a.png"), os.fsencode(tmp_path) + b"/\xff.png")
