@@ -1,12 +1,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
+BIN_TF216 := .venv-tf216/bin
 # Also for the isolated environment in which pip builds this package.
 export PIP_CONSTRAINT := $(CURDIR)/constraints/latest.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+TF216_TESTS := tests/layers tests/models tests/data tests/test_losses.py tests/test_s3.py
 JAX_TESTS := tests/layers tests/models tests/test_losses.py tests/test_metrics.py tests/test_optimizers.py
 
-.PHONY: demo test clean
+.PHONY: demo test test-tf216 clean
 
 demo: .venv/installed
 	$(BIN)/lrl-keras demo
@@ -17,8 +19,12 @@ test: .venv/installed-test
 	$(BIN)/python -m pytest
 	KERAS_BACKEND=jax $(BIN)/python -m pytest $(JAX_TESTS)
 
+# On the one TensorFlow that tensorflow-io works with, against a real s3 server on this machine.
+test-tf216: .venv-tf216/installed
+	$(BIN_TF216)/python -m pytest $(TF216_TESTS)
+
 clean:
-	rm -rf .venv
+	rm -rf .venv .venv-tf216
 
 .venv/installed: setup.py constraints/latest.txt
 	$(PYTHON) -m venv .venv
@@ -26,5 +32,11 @@ clean:
 	touch $@
 
 .venv/installed-test: .venv/installed
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	$(BIN)/python -m pip install --quiet --editable '.[test,beam]'
+	touch $@
+
+.venv-tf216/installed: export PIP_CONSTRAINT := $(CURDIR)/constraints/tf216.txt
+.venv-tf216/installed: setup.py constraints/tf216.txt
+	$(PYTHON) -m venv .venv-tf216
+	$(BIN_TF216)/python -m pip install --quiet --editable '.[io,test-io]'
 	touch $@

@@ -313,6 +313,10 @@ class _Remote(io.RawIOBase):
 def _upload(local, temporary, path):
     with _as_os_errors(path):
         try:
+            if os.path.getsize(local) == 0:  # s3:// copies none of these
+                with _gfile().GFile(path, "wb") as file:
+                    file.write(b"")
+                return
             _gfile().copy(local, temporary, overwrite=True)
             _gfile().rename(temporary, path, overwrite=True)
         except BaseException:

@@ -79,7 +79,8 @@ def begin(out, identity, overwrite):
     """Make `out` ready for the run of `identity`, keeping what belongs to it.
 
     Raises:
-        InputError: it holds records that are not of this run, and `overwrite` is false.
+        InputError: it holds records that are not of this run, and `overwrite` is false; or it
+            cannot be written.
     """
     earlier = _earlier(out, overwrite)
     difference = earlier if isinstance(earlier, str) else _difference(earlier, identity)
@@ -88,7 +89,12 @@ def begin(out, identity, overwrite):
     if difference:
         clear(out)
     _remove_temporary(out)
-    files.write_text(files.join(out, PARTS, _PLAN), json.dumps(identity))
+    try:
+        files.write_text(files.join(out, PARTS, _PLAN), json.dumps(identity))
+    except OSError as error:
+        raise InputError(
+            f"{out}: cannot be written ({error.strerror}); choose another folder"
+        ) from None
 
 
 def kept_reports(out, identity, progress):

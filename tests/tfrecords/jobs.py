@@ -52,3 +52,14 @@ def sleep(task, notify):
     with open(task.value, "w", encoding="utf-8") as file:
         file.write(str(os.getpid()))
     time.sleep(600)
+
+
+def sign(task, notify):
+    """Leave the number of this process and of the one that it works for."""
+    time.sleep(1)
+    with open(os.path.join(task.value, task.name), "w", encoding="utf-8") as file:
+        file.write(f"{os.getpid()} {os.getppid()}")
+
+
+def nothing(task, notify, **settings):
+    """Write nothing."""
