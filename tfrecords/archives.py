@@ -107,8 +107,9 @@ def _list(path, size):
 
 def _images(stream):
     archive = tarfile.TarFile(fileobj=stream, encoding="utf-8")
+    empty = archive.firstmember is None  # Python 3.10 would look before its start.
     for _ in range(MAX_FRAMES):
-        member = archive.next()
+        member = None if empty else archive.next()
         if member is None:
             stream.check_end()
             return
