@@ -18,6 +18,8 @@ _IMAGE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"mif1", 
 _ISO_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 _STREAMS_AFTER_HEADER = ("flv", "mpeg", "mpegts")
 _HEAD_BYTES = 600
+# From PyAV 19 on, titles and the like are decoded only when they are asked for.
+_METADATA = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 # What PyAV raises on damaged files and on files that cannot be read to the end.
 _ERRORS = (av.error.FFmpegError, OSError, ValueError)
 
@@ -254,9 +256,7 @@ def _open(path):
     options = None if name in _STREAMS_AFTER_HEADER else {"max_pixels": str(MAX_PIXELS)}
     with files.open(path) as file:
         try:
-            container = av.open(
-                _Reader(file), mode="r", format=name, options=options, metadata_errors="replace"
-            )
+            container = av.open(_Reader(file), mode="r", format=name, options=options, **_METADATA)
         except _ERRORS as error:
             raise InputError(f"{path}: cannot be read as a video ({_reason(error)})") from None
         with container:
@@ -338,12 +338,12 @@ def _to_rgb(frame):
 def _display_matrix(frame):
     """(a, b, c, d): pixel (x, y) is shown at (a x + c y, b x + d y); `None` where not stated."""
     try:
-        parts = [part for part in frame.side_data if str(part.type).endswith("DISPLAYMATRIX")]
+        part = frame.side_data.get("DISPLAYMATRIX")
     except ValueError:  # a kind of side data that this PyAV does not know
         return None
-    if not parts:
+    if part is None:
         return None
-    matrix = np.frombuffer(bytes(parts[0]), np.int32)
+    matrix = np.frombuffer(bytes(part), np.int32)
     return [int(value) for value in matrix[[0, 1, 3, 4]]]
 
 
