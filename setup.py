@@ -4,7 +4,7 @@ from setuptools import find_packages, setup
 
 test = ["jax", "keras-hub; python_version >= '3.11'", "pytest", "ruff"]
 # For the environment of `make test-tf216`.
-test_io = ["keras-cv==0.9.0", "moto[server]", "pytest", "tf2onnx"]
+test_io = ["jax", "keras-cv==0.9.0", "moto[server]", "pytest", "tf2onnx"]
 
 setup(
     name="lrl-keras",
