@@ -2,9 +2,9 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
-test = ["jax", "keras-hub; python_version >= '3.11'", "pytest", "ruff"]
+test = ["jax", "keras-hub; python_version >= '3.11'", "pytest", "pytest-xdist", "ruff"]
 # For the environment of `make test-tf216`.
-test_io = ["jax", "keras-cv==0.9.0", "moto[server]", "pytest", "tf2onnx"]
+test_io = ["jax", "keras-cv==0.9.0", "moto[server]", "pytest", "pytest-xdist", "tf2onnx"]
 
 setup(
     name="lrl-keras",
@@ -22,9 +22,10 @@ setup(
         "numpy",
         "h5py",
         "pillow>=11",
-        "av>=13",
+        "av>=15",
         "mtcnn>=1.0.0,<2",
         "scikit-image>=0.24",
+        "scipy",
         "scikit-learn",
         "matplotlib",
         "tensorboard",
@@ -33,7 +34,7 @@ setup(
     extras_require={
         "beam": ["apache-beam>=2.60,<3"],
         "gpu": ["tensorflow[and-cuda]>=2.16,<2.22"],
-        # Its compiled parts load with one TensorFlow only; constraints/tf216.txt is a set that works.
+        # Its compiled parts load with one TensorFlow only; constraints/tf216.txt is a working set.
         "io": ["tensorflow-io>=0.37.1,<0.38", "tensorflow>=2.16,<2.17"],
         "test": test,
         "test-io": test_io,

@@ -252,7 +252,7 @@ def _open(path):
             f"{path}: no video that can be read; expected MP4/MOV, Matroska/WebM, AVI, FLV, "
             "MPEG-TS, MPEG-PS or ASF/WMV"
         )
-    # PyAV 13 crashes on options where the streams are found only after the header.
+    # PyAV 15 crashes on options where the streams are found only after the header.
     options = None if name in _STREAMS_AFTER_HEADER else {"max_pixels": str(MAX_PIXELS)}
     with files.open(path) as file:
         try:
