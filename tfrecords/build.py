@@ -87,8 +87,8 @@ def prepare(
             "--direct_num_workers"
         )
     workers = _WORKERS.check("workers", cores() if workers is None else workers)
-    cluster = None if runner is None else Cluster(runner, beam_options)
     root, out = os.fspath(root), os.fspath(out)
+    cluster = None if runner is None else Cluster(runner, beam_options, root, out)
     files.require(root)
     about = {
         "source": source,
@@ -128,12 +128,7 @@ def prepare(
                 reports |= _run(function, missing, workers, bar)
             else:
                 reports |= cluster.write_shards(
-                    function,
-                    missing,
-                    root=root,
-                    out=out,
-                    about=about,
-                    on_done=lambda shard: bar.update(len(shard.clips)),
+                    function, missing, about, lambda shard: bar.update(len(shard.clips))
                 )
         reports = [reports[shard.name] for shard in shards]
         clips = [clip for report in reports for clip in report.pop("clips")]

@@ -24,22 +24,25 @@ class Cluster:
     Args:
         runner: name of the runner, such as `"DirectRunner"` or `"FlinkRunner"`.
         options: Beam's own options as on a command line, such as `["--direct_num_workers=2"]`.
+        root: the dataset's folder; every worker must see it under this path, and `out` too.
+        out: the records' folder.
 
     Raises:
         InputError: Beam is not installed, or knows no such runner or option.
     """
 
-    def __init__(self, runner, options=()):
+    def __init__(self, runner, options, root, out):
+        self._root, self._out = root, out
         self._job = _beam().Job(runner, options)
+        if not self._job.is_local:
+            _warn_of_local_paths(root, out)
 
-    def write_shards(self, function, shards, *, root, out, about, on_done):
+    def write_shards(self, function, shards, about, on_done):
         """Call `function(shard, on_clip)` for every shard.
 
         Args:
             function: picklable; `tfrecords.shards.write_shard` with its settings.
             shards: list of `tfrecords.shards.Shard`.
-            root: the dataset's folder; every worker must see it under this path, and `out` too.
-            out: the records' folder.
             about: what the shards were planned with, see `tfrecords.plan.plan_shards`.
             on_done: called once with each shard, a while after it is finished.
 
@@ -52,20 +55,18 @@ class Cluster:
         """
         if not shards:
             return {}
-        if not self._job.is_local:
-            _warn_of_local_paths(root, out)
         # What is there afterwards was written by this job.
-        failure = files.join(out, PARTS, _FAILURE)
-        for path in (failure, *(report_path(out, shard.name) for shard in shards)):
+        failure = files.join(self._out, PARTS, _FAILURE)
+        for path in (failure, *(report_path(self._out, shard.name) for shard in shards)):
             files.remove(path)
         checked = functools.partial(
-            _write_checked, function=function, root=root, about=about, failure=failure
+            _write_checked, function=function, root=self._root, about=about, failure=failure
         )
-        with _watched(shards, out, on_done):
+        with _watched(shards, self._out, on_done):
             self._job.run(checked, shards, failure)
         if files.exists(failure):
             raise InputError(files.read_bytes(failure).decode())
-        return {shard.name: _report(shard, out) for shard in shards}
+        return {shard.name: _report(shard, self._out) for shard in shards}
 
 
 def _beam():
