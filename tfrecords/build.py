@@ -90,6 +90,7 @@ def prepare(
     root, out = os.fspath(root), os.fspath(out)
     cluster = None if runner is None else Cluster(runner, beam_options, root, out)
     files.require(root)
+    files.require(out)
     about = {
         "source": source,
         "arguments": {
