@@ -18,6 +18,7 @@ import shutil
 import stat
 import tempfile
 import uuid
+import warnings
 
 from lrl_keras.errors import InputError
 
@@ -48,7 +49,9 @@ def require(path):
             f"{', '.join(sorted(f'{name}://' for name in _schemes() if name))}"
         )
     try:
-        import tensorflow_io  # noqa: F401
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Of what the line below says.
+            import tensorflow_io  # noqa: F401
     except Exception as error:  # Its libraries fail to load in many ways.
         reason = "it is not installed" if isinstance(error, ModuleNotFoundError) else "it fails"
         raise InputError(f"{path}: {_no_io(scheme, reason)}") from None
