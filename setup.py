@@ -32,7 +32,7 @@ setup(
         "tqdm",
     ],
     extras_require={
-        "beam": ["apache-beam>=2.60,<3"],
+        "beam": ["apache-beam>=2.70,<3"],
         "gpu": ["tensorflow[and-cuda]>=2.16,<2.22"],
         # Its compiled parts load with one TensorFlow only; constraints/tf216.txt is a working set.
         "io": ["tensorflow-io>=0.37.1,<0.38", "tensorflow>=2.16,<2.17"],
