@@ -68,7 +68,10 @@ MODES = {
     ("ending", "mode"), [(ending, mode) for ending, modes in MODES.items() for mode in modes]
 )
 def test_every_kind_of_picture_becomes_rgb(tmp_path, ending, mode):
-    Image.new(mode, (8, 6), 1).save(tmp_path / f"1.{ending}")
+    picture = Image.new(mode, (8, 6), 1)
+    if mode == "P":
+        picture.putpalette([0, 0, 0, 200, 100, 50])  # Pillow writes a broken BMP without one.
+    picture.save(tmp_path / f"1.{ending}")
     ((_, image),) = read_frames(tmp_path, [0])
     assert image.shape == (6, 8, 3)
     assert image.dtype == np.uint8
