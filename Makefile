@@ -16,12 +16,12 @@ demo: .venv/installed
 test: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest
-	KERAS_BACKEND=jax $(BIN)/python -m pytest $(JAX_TESTS)
+	$(BIN)/python -m pytest -n 2
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 $(JAX_TESTS)
 
 # On the one TensorFlow that tensorflow-io works with, against a real s3 server on this machine.
 test-tf216: .venv-tf216/installed
-	$(BIN_TF216)/python -m pytest $(TF216_TESTS)
+	$(BIN_TF216)/python -m pytest -n 2 $(TF216_TESTS)
 
 clean:
 	rm -rf .venv .venv-tf216
