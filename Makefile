@@ -5,7 +5,7 @@ BIN_TF216 := .venv-tf216/bin
 export PIP_CONSTRAINT := $(CURDIR)/constraints/latest.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-TF216_TESTS := tests/layers tests/models tests/data tests/test_losses.py tests/test_s3.py
+TF216_TESTS := tests/layers tests/models tests/data tests/test_losses.py tests/test_files.py tests/test_s3.py
 JAX_TESTS := tests/layers tests/models tests/test_losses.py tests/test_metrics.py tests/test_optimizers.py
 
 .PHONY: demo test test-tf216 clean

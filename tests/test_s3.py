@@ -294,6 +294,21 @@ def test_the_command_line_ends_with_its_own_exit_code(records, tmp_path):
     assert f"s3://{BUCKET}/none" in missing.stderr
 
 
+@pytest.mark.slow
+@with_io
+def test_a_run_in_a_bucket_is_trained_and_evaluated(bucket, records):
+    run = f"s3://{BUCKET}/run"
+    options = ["--backbone", "tiny", "--weights", "none", "--image-size", 64, "--patches", 4]
+    trained = command("train", records, run, *options, "--epochs", 1, "--batch-size", 4)
+    assert trained.returncode == 0, trained.stderr
+    assert trained.stdout == f"{run}\n"
+    evaluated = command("evaluate", run, records, "--json")
+    assert evaluated.returncode == 0, evaluated.stderr
+    written = objects(bucket, "run")
+    assert json.loads(written["metrics.json"])["frame"] == json.loads(evaluated.stdout)["frame"]
+    assert {"config.json", "best.weights.h5", "history.csv"} < set(written)
+
+
 @with_io
 @pytest.mark.parametrize("code", [0, 3])
 def test_a_script_ends_with_its_own_exit_code(records, code):
