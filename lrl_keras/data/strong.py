@@ -24,14 +24,14 @@ class Strong:
     | rotation and zoom, in one bilinear step | 0.5 | up to 10 degrees; 0.9 to 1.1 |
     | Gaussian blur | 0.3 | 7 x 7 pixels, sigma 0.5 to 1.4 |
     | brightness, then contrast | 0.5 | up to 0.1 of the range; 0.9 to 1.1 |
-    | saturation, then hue | 0.3 | 0.8 to 1.2; up to 0.02 of the colour circle |
+    | saturation, then hue | 0.2 | 0.8 to 1.2; up to 0.02 of the colour circle |
     | Gaussian noise | 0.2 | standard deviation 3 to 7 of 255 |
     | JPEG compression | 0.5 | quality 40 to 99 |
     | erasing | 0.2 | a grey rectangle, each side 0.14 to 0.32 of the image's |
 
-    Strengths and shares of rotation, brightness, contrast and JPEG are DeepfakeBench's, where
-    blur, as strong as here, meets every second image. Noise is as strong as in the solution that
-    won the Deepfake Detection Challenge, zoom half as strong.
+    Rotation, blur, brightness, contrast and JPEG are as strong as in DeepfakeBench, where blur
+    meets every second image; noise is as strong as in the solution that won the Deepfake
+    Detection Challenge, zoom half as strong.
 
     The mask is rotated and zoomed with its image; a pixel of it is forged where at least half of
     it is. What comes in from outside is mirrored at the border, in image and mask alike. Nothing
@@ -64,7 +64,7 @@ class Strong:
         self._changes = (
             (0.3, _with_a_margin(_drawn_by(blur))),
             (0.5, _drawn_by(brightness, contrast)),
-            (0.3, _drawn_by(saturation, hue)),
+            (0.2, _drawn_by(saturation, hue)),
             (0.2, _add_noise),
             (0.5, _compress),
             (0.2, _drawn_by(erasing)),
