@@ -17,6 +17,7 @@ from lrl_keras import data, files
 from lrl_keras.data import images, manifest, schema
 from lrl_keras.data.augment import AUGMENTATIONS
 from lrl_keras.errors import InputError
+from lrl_keras.machine import cores
 
 _PACKAGES = ("lrl-keras", "tensorflow", "keras", "numpy")
 _PHOTOGRAPHS = ("astronaut", "coffee", "chelsea", "rocket")
@@ -141,7 +142,7 @@ def _bytes_per_example(records, split):
 def _machine():
     return {
         "processor": _processor(),
-        "cores": _cores(),
+        "cores": cores(),
         "load": round(os.getloadavg()[0], 2),
         "system": platform.platform(),
         "python": platform.python_version(),
@@ -155,11 +156,6 @@ def _processor():
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
-
-
-def _cores():
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 def _write_crops(folder, side):

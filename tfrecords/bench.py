@@ -26,6 +26,7 @@ from tqdm import tqdm
 from lrl_keras import files
 from lrl_keras.errors import InputError
 from lrl_keras.faces import Detector
+from lrl_keras.machine import cores
 from tfrecords import options as source_options
 from tfrecords.build import OPTIONS
 from tfrecords.groups import Group, Settings
@@ -33,7 +34,7 @@ from tfrecords.plan import plan_shards, size_of_clips
 from tfrecords.shards import PARTS, Shard, write_shard
 from tfrecords.sources import SOURCES
 from tfrecords.versions import versions
-from tfrecords.workers import cores, run
+from tfrecords.workers import run
 
 # (file, function) of each step; none of them calls another.
 _STEPS = {

@@ -11,6 +11,7 @@ from lrl_keras import files
 from lrl_keras.data import manifest as manifests
 from lrl_keras.errors import InputError
 from lrl_keras.faces import Detector
+from lrl_keras.machine import cores
 from tfrecords import options as source_options
 from tfrecords import resume
 from tfrecords.cluster import Cluster
@@ -20,7 +21,7 @@ from tfrecords.plan import plan_shards, size_of_clips
 from tfrecords.shards import write_shard
 from tfrecords.sources import SOURCES
 from tfrecords.versions import versions
-from tfrecords.workers import cores, run
+from tfrecords.workers import run
 
 # What every source lets its user choose.
 OPTIONS = {

@@ -72,13 +72,6 @@ def run(function, tasks, workers):
             worker.stop()
 
 
-def cores():
-    """Number of processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 class Worker:
     """One worker process, see `run`.
 

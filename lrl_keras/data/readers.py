@@ -7,7 +7,8 @@ either. An *entry* is what stands for an example while it is chosen and shuffled
 import numpy as np
 import tensorflow as tf
 
-from lrl_keras.data import images, memory, order, schema
+from lrl_keras import machine
+from lrl_keras.data import images, order, schema
 from lrl_keras.errors import InputError
 
 _MOST_OF_MEMORY = 0.8
@@ -119,7 +120,7 @@ class Cached:
 
 
 def _check_memory(source, side, needed):
-    free = memory.free()
+    free = machine.free_memory()
     if needed > _MOST_OF_MEMORY * free:
         raise InputError(
             f"{source.folder}: split {source.split!r} decoded at {side} x {side} pixels takes "

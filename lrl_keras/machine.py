@@ -1,4 +1,4 @@
-"""How much memory there is left for this process."""
+"""What this process may use of the machine."""
 
 import os
 from pathlib import Path
@@ -10,8 +10,15 @@ _CONTROL_GROUPS = (
 )
 
 
-def free():
-    """Bytes that can still be used.
+def cores():
+    """Number of processor cores."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def free_memory():
+    """Bytes of memory that can still be used.
 
     On Linux what the kernel calls available, or less where the container or the batch system
     sets a limit; elsewhere all memory of the machine.
