@@ -7,7 +7,7 @@ import json
 import os
 import sys
 
-from lrl_keras.errors import InputError
+from lrl_keras.errors import InputError, UnreachableError
 
 _PROBLEMS = {
     "dropped": "dropped frames",
@@ -40,7 +40,7 @@ def main(argv=None):
     _import_quietly()
     try:
         return arguments.command(arguments)
-    except (InputError, FloatingPointError) as error:
+    except (InputError, UnreachableError, FloatingPointError) as error:
         print(f"lrl-keras: error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The one exception for mistakes that a user can mend."""
+"""What a user can mend, and what may pass by itself."""
 
 
 class InputError(ValueError):
@@ -6,4 +6,11 @@ class InputError(ValueError):
 
     The message is one line that names the thing and the way out; the command line prints it and
     exits with 1.
+    """
+
+
+class UnreachableError(Exception):
+    """Reading stopped in the middle of a file behind a URL: nothing is known about the file.
+
+    Neither an `OSError` nor an `InputError`, so that no reader takes the file for damaged.
     """

@@ -20,7 +20,7 @@ import tempfile
 import uuid
 import warnings
 
-from lrl_keras.errors import InputError
+from lrl_keras.errors import InputError, UnreachableError
 
 _SEPARATOR = "://"
 _IO_SCHEMES = ("s3", "az", "azfs", "http", "https", "viewfs", "har", "hdfs")
@@ -289,8 +289,11 @@ class _Remote(io.RawIOBase):
         return True
 
     def readinto(self, buffer):
-        with _as_os_errors(self._path):
-            content = self._file.read(len(buffer))
+        try:
+            with _as_os_errors(self._path):
+                content = self._file.read(len(buffer))
+        except OSError as error:
+            raise UnreachableError(f"{self._path}: cannot be read on ({error.strerror})") from None
         buffer[: len(content)] = content
         return len(content)
 

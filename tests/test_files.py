@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from lrl_keras import files
-from lrl_keras.errors import InputError
+from lrl_keras.data import images
+from lrl_keras.errors import InputError, UnreachableError
 
 CONTENT = np.random.default_rng(1).bytes(3_000_000)
 NAMES = ["a.txt", "b c/é.bin", "b c/in/2", "b c/in/10", "z"]
@@ -95,6 +96,15 @@ def test_a_file_reads_as_pythons_own(root):
             file.seek(-1)
     assert file.closed
     assert files.read_bytes(path) == CONTENT
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/mem"), reason="needs a file that cannot be read")
+def test_a_file_that_fails_in_the_middle_is_not_taken_for_damaged():
+    url = "file:///proc/self/mem"  # Its first bytes belong to no memory.
+    with pytest.raises(UnreachableError, match=f"^{url}: cannot be read on"):
+        files.read_bytes(url)
+    with files.open(url) as file, pytest.raises(UnreachableError):
+        images.decode_image(file, "a.png")
 
 
 def test_sha256(root):

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from lrl_keras import files
 from lrl_keras.data.schema import encode
-from lrl_keras.errors import InputError
+from lrl_keras.errors import InputError, UnreachableError
 from tfrecords.clips import Clip
 from tfrecords.groups import Group
 
@@ -51,13 +51,15 @@ def write_shard(shard, on_clip=None, *, root, out, settings, group_type=Group):
         `clips`.
 
     Raises:
-        InputError: `out` cannot be written.
+        InputError: `out` cannot be written, or `root` cannot be reached any more.
     """
     files.require(root)
     files.require(out)
     try:
         on_clip = on_clip or (lambda path, finished: None)
         return _write_shard(shard, on_clip, root, out, settings, group_type)
+    except UnreachableError as error:
+        raise InputError(f"{error}; run the same command again") from None
     except (OSError, tf.errors.OpError) as error:
         reason = getattr(error, "strerror", None) or getattr(error, "message", str(error))
         raise InputError(

@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from lrl_keras import files
-from lrl_keras.errors import InputError
+from lrl_keras.errors import InputError, UnreachableError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 MAX_PIXELS = 64_000_000
@@ -97,6 +97,8 @@ def decode_image(file, name):
         raise InputError(
             f"{shown(name)}: no image that can be read; give one of {', '.join(FORMATS)}"
         ) from None
+    except UnreachableError:
+        raise
     except Exception as error:  # Pillow's readers raise nearly every type on damaged files.
         raise InputError(
             f"{shown(name)}: damaged or cut off ({_reason(error)}); save the image again"
