@@ -119,6 +119,8 @@ def _splits(records, manifest, split):
 def _check_out(out):
     if files.is_folder(out):
         raise InputError(f"{out}: is a folder; name the PNG file to write")
+    if not os.fspath(out).lower().endswith(".png"):
+        raise InputError(f"{out}: must end in .png, which is what is written")
     folder = os.path.dirname(os.fspath(out))
     if folder:
         files.make_folder(folder)

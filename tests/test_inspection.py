@@ -321,6 +321,7 @@ def test_mistakes_are_said(records, tmp_path):
         ({"per_kind": 0}, "per_kind must be from 1 to 20"),
         ({"patches": 65}, "patches must be from 1 to 64"),
         ({"out": tmp_path}, "is a folder; name the PNG file"),
+        ({"out": tmp_path / "sheet.txt"}, r"sheet\.txt: must end in \.png"),
         ({"out": records / "manifest.json" / "sheet.png"}, "no folder and cannot be made one"),
     ):
         with pytest.raises(InputError, match=words):

@@ -32,7 +32,7 @@ from tfrecords.build import OPTIONS
 from tfrecords.groups import Group, Settings
 from tfrecords.plan import plan_shards, size_of_clips
 from tfrecords.shards import PARTS, Shard, write_shard
-from tfrecords.sources import SOURCES
+from tfrecords.sources import SOURCES, photographs
 from tfrecords.versions import versions
 from tfrecords.workers import run
 
@@ -238,6 +238,8 @@ def _parser():
     )
     sources = parser.add_subparsers(dest="source", required=True, metavar="SOURCE")
     for name, module in SOURCES.items():
+        if module is photographs:
+            continue
         one = sources.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
         one.add_argument("root", metavar="ROOT", help="folder of the dataset, or its URL")
         source_options.add_to(one, {**module.OPTIONS, **OPTIONS})

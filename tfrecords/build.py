@@ -13,7 +13,7 @@ from lrl_keras.errors import InputError
 from lrl_keras.faces import Detector
 from lrl_keras.machine import cores
 from tfrecords import options as source_options
-from tfrecords import resume
+from tfrecords import resume, summary
 from tfrecords.cluster import Cluster
 from tfrecords.groups import Group, Settings
 from tfrecords.options import Option
@@ -136,11 +136,13 @@ def prepare(
         clips = [clip for report in reports for clip in report.pop("clips")]
         if not any(report["examples"] for report in reports):
             resume.clear(out)
-            raise InputError(_nothing(root, clips))
-        found = {"counts": _counts(listing, clips), "notes": list(listing.notes)}
+            raise InputError(summary.nothing(root, clips))
+        found = {"counts": summary.counts(listing, clips), "notes": list(listing.notes)}
         resume.complete(out, {**about, **found, "clips": clips, "shards": reports})
-    _warn_of_empty_splits(reports)
-    return manifests.read(out)
+    manifest = manifests.read(out)
+    for line in summary.warnings(manifest):
+        print(f"warning: {line}", file=sys.stderr)
+    return manifest
 
 
 _WORKERS = Option(1, "processes", least=1, most=4096)
@@ -179,34 +181,3 @@ def _run(function, missing, workers, bar):
         elif note[1]:
             bar.update()
     return reports
-
-
-def _counts(listing, clips):
-    """What was listed and what became of it, by split, kind and method."""
-    counts = {}
-    for (split, label, method), listed in listing.listed.items():
-        mine = [clip for clip in clips if (clip["split"], clip["method"]) == (split, method)]
-        kind = counts.setdefault(split, {}).setdefault("fake" if label else "real", {})
-        kind[method] = {
-            "listed_videos": listed,
-            "missing_videos": listed - len(mine),
-            "unusable_videos": sum(clip["unusable"] is not None for clip in mine),
-            "unpaired_videos": sum(clip["unpaired"] is not None for clip in mine),
-            "examples": sum(len(clip["kept"]) for clip in mine),
-            "dropped_frames": sum(len(v) for clip in mine for v in clip["dropped"].values()),
-        }
-    return counts
-
-
-def _nothing(root, clips):
-    first = next(clip for clip in clips if clip["unusable"])
-    reason = "; ".join(first["dropped"]) or first["unusable"]
-    return (
-        f"{root}: no usable frame in {len(clips)} clips, the first one, {first['path']}: {reason}"
-    )
-
-
-def _warn_of_empty_splits(shards):
-    for split in manifests.SPLITS:
-        if not any(shard["examples"] for shard in shards if shard["split"] == split):
-            print(f"warning: the split {split!r} has no examples", file=sys.stderr)

@@ -1,0 +1,71 @@
+"""What became of the clips of a dataset, in numbers and in words."""
+
+from lrl_keras.data import manifest as manifests
+
+
+def counts(listing, clips):
+    """What was listed and what became of it.
+
+    Args:
+        listing: `tfrecords.clips.Listing`.
+        clips: the clips' reports.
+
+    Returns:
+        dict of numbers by split, kind (`"real"`, `"fake"`) and method.
+    """
+    found = {}
+    for (split, label, method), listed in listing.listed.items():
+        mine = [clip for clip in clips if (clip["split"], clip["method"]) == (split, method)]
+        kind = found.setdefault(split, {}).setdefault("fake" if label else "real", {})
+        kind[method] = {
+            "listed_videos": listed,
+            "missing_videos": listed - len(mine),
+            "unusable_videos": sum(clip["unusable"] is not None for clip in mine),
+            "unpaired_videos": sum(clip["unpaired"] is not None for clip in mine),
+            "examples": sum(len(clip["kept"]) for clip in mine),
+            "dropped_frames": sum(len(v) for clip in mine for v in clip["dropped"].values()),
+        }
+    return found
+
+
+def nothing(root, clips):
+    """The message where no clip gave an example."""
+    first = next(clip for clip in clips if clip["unusable"])
+    reason = "; ".join(first["dropped"]) or first["unusable"]
+    return (
+        f"{root}: no usable frame in {len(clips)} clips, the first one, {first['path']}: {reason}"
+    )
+
+
+def warnings(manifest):
+    """What a user should know before training on finished records, a line each."""
+    for split in manifests.SPLITS:
+        labels = {"0": 0, "1": 0}
+        for shard in manifest["shards"]:
+            if shard["split"] == split:
+                labels = {label: labels[label] + shard["labels"][label] for label in labels}
+        if not any(labels.values()):
+            yield f"the split {split!r} has no examples"
+        elif not all(labels.values()):
+            yield f"the split {split!r} has no {'forged' if labels['0'] else 'real'} examples"
+    yield from _missing(manifest["counts"])
+    unusable = [clip for clip in manifest["clips"] if clip["unusable"]]
+    if unusable:
+        first = unusable[0]
+        yield (
+            f"unusable clips: {len(unusable)} of {len(manifest['clips'])}, the first one "
+            f"{first['path']} ({first['unusable']}); `lrl-keras inspect` names all"
+        )
+
+
+def _missing(found):
+    """A line for each method of whose listed clips none is there."""
+    listed, missing = {}, {}
+    for kinds in found.values():
+        for methods in kinds.values():
+            for method, numbers in methods.items():
+                listed[method] = listed.get(method, 0) + numbers["listed_videos"]
+                missing[method] = missing.get(method, 0) + numbers["missing_videos"]
+    for method, number in listed.items():
+        if number == missing[method]:
+            yield f"none of the {number} listed videos of {method!r} is there"
