@@ -58,6 +58,21 @@ class Option:
             raise InputError(f"{name} must be different ones, each once. Received: {values}")
         return values
 
+    def read(self, text):
+        """One value from a command line.
+
+        Raises:
+            argparse.ArgumentTypeError: another type or out of bounds.
+        """
+        try:
+            return self._one("", self.type(text))
+        except InputError as error:
+            raise argparse.ArgumentTypeError(str(error).strip()) from None
+        except ValueError:
+            raise argparse.ArgumentTypeError(
+                f"must be {self._wanted()}. Received: {text!r}"
+            ) from None
+
     def _one(self, name, value):
         if self.type is float and type(value) is int:
             value = float(value)
@@ -115,7 +130,8 @@ def add_to(parser, options):
         else:
             default = " ".join(map(str, default)) if option.many else default
             default = "none" if default == "" else default
-            arguments["type"] = option.type
+            # The choices are told better by argparse itself.
+            arguments["type"] = option.type if option.choices else option.read
             arguments["metavar"] = option.metavar
             arguments["choices"] = option.choices or None
             arguments["nargs"] = "+" if option.many else None

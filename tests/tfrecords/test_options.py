@@ -106,6 +106,17 @@ def test_the_command_line_says_the_same():
     assert parsed(ALL, "--no-some-flag")[0] == {"some_flag": False}
 
 
+def test_wrong_numbers_on_the_command_line_are_wrong_usage(capsys):
+    parser = argparse.ArgumentParser()
+    add_to(parser, {"image_size": Option(299, "side", least=16, most=4096)})
+    for text in ("15", "4097", "x", "1.5"):
+        with pytest.raises(SystemExit) as caught:
+            parser.parse_args(["--image-size", text])
+        assert caught.value.code == 2
+        last = capsys.readouterr().err.splitlines()[-1]
+        assert "argument --image-size: must be a whole number from 16 to 4096. Received: " in last
+
+
 def test_help_has_every_default():
     text = " ".join(parsed(ALL)[1].split())
     for words in ("a size, 100 % (default: 1.5)", "kinds (default: a b)", "flag (default: off)",
