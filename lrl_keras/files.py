@@ -82,8 +82,15 @@ def read_bytes(path):
 
 
 def exists(path):
-    """Whether there is a file or a folder."""
-    return _gfile().exists(_url(path)) if is_url(path) else os.path.exists(path)
+    """Whether there is a file or a folder.
+
+    Raises:
+        OSError: the place behind a URL cannot be reached.
+    """
+    if not is_url(path):
+        return os.path.exists(path)
+    with _as_os_errors(path):
+        return _gfile().exists(_url(path))
 
 
 def is_file(path):
@@ -106,8 +113,17 @@ def is_regular(path):
 
 
 def is_folder(path):
-    """Whether there is a folder."""
-    return _gfile().isdir(_url(path)) if is_url(path) else os.path.isdir(path)
+    """Whether there is a folder.
+
+    Raises:
+        OSError: the place behind a URL cannot be reached.
+    """
+    if not is_url(path):
+        return os.path.isdir(path)
+    if _gfile().isdir(_url(path)):
+        return True
+    exists(path)  # `isdir` says no where nobody answers, this one says why.
+    return False
 
 
 def size(path):

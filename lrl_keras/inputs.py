@@ -56,10 +56,14 @@ def find(named, leave_out=None):
     for path in map(os.fspath, named):
         try:
             files.require(path)
+            is_folder = files.is_folder(path)
         except InputError as error:
             yield Input(path, "", error=str(error))
             continue
-        if files.is_folder(path):
+        except OSError as error:
+            yield Input(path, "", error=f"{shown(path)}: cannot be reached ({error.strerror})")
+            continue
+        if is_folder:
             yield from _in_folder(path, leave_out)
         else:
             yield _file(path, files.name_of(path))

@@ -60,7 +60,8 @@ def read_config(run):
             f"{path}: not found; {run} is no run directory of `lrl-keras train`"
         ) from None
     except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read ({error})") from None
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be read ({reason})") from None
     version = config.get("schema_version") if isinstance(config, dict) else None
     if version != _SCHEMA_VERSION or not isinstance(config.get("model"), dict):
         raise InputError(

@@ -52,7 +52,9 @@ def read(folder):
             f"{path}: not found; {folder} is no folder of finished records "
             "(make one with `lrl-keras prepare`, or let an interrupted one finish)"
         ) from None
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror}); check the place") from None
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{path}: cannot be read ({error}); {_ANEW}") from None
     _check(path, manifest)
     seal = manifest.pop(_SEAL, None)
