@@ -16,6 +16,8 @@ _PROBLEMS = {
     "cut_off": "clips that are cut off",
 }
 _SHOWN_PROBLEMS = 10
+# Those of `lrl_keras.data.augment`, whose import takes seconds.
+_AUGMENTATIONS = ["none", "flip", "strong"]
 
 
 def main(argv=None):
@@ -507,7 +509,7 @@ def _add_train(verbs):
     option(
         "--augment",
         "flip",
-        choices=["none", "flip", "strong"],
+        choices=_AUGMENTATIONS,
         help="random changes of the faces; strong: mirrored, turned, scaled, blurred, recoloured, "
         "noisy, compressed, with parts erased",
     )
@@ -602,8 +604,8 @@ def _add_benchmark(verbs):
     parser.add_argument(
         "--augment",
         nargs="+",
-        default=["none", "flip", "strong"],
-        choices=["none", "flip", "strong"],
+        default=_AUGMENTATIONS,
+        choices=_AUGMENTATIONS,
         help="random changes of the faces, named after RECORDS",
     )
     parser.add_argument(

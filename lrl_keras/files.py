@@ -247,8 +247,8 @@ def replacing(path, scratch=None):
     # any other writer, on this machine or another.
     name = f".{uuid.uuid4().hex}.{name_of(path)}"
     if is_url(path):
-        with tempfile.TemporaryDirectory() as local:
-            temporary = pathlib.Path(local, name)
+        with tempfile.TemporaryDirectory() as here:
+            temporary = pathlib.Path(here, name)
             yield temporary
             _upload(str(temporary), join(folder, name), path)
         return
@@ -262,9 +262,9 @@ def replacing(path, scratch=None):
     _sync(os.path.dirname(path) or ".")
 
 
-def write_text(path, text, scratch=None):
+def write_text(path, text):
     """Write a file by rename, so that it is there whole or not at all; see `replacing`."""
-    with replacing(path, scratch) as temporary:
+    with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 

@@ -64,18 +64,7 @@ class Group:
         Returns:
             (list of `Example`, dict).
         """
-        report = {
-            **{
-                name: getattr(job.clip, name)
-                for name in ("split", "label", "method", "compression", "video", "path", "real")
-            },
-            "frames": job.count,
-            "kept": [],
-            "dropped": {},
-            "mask_from": None,
-            "unpaired": None,
-            "unusable": job.unusable,
-        }
+        report = {**new_report(job.clip), "frames": job.count, "unusable": job.unusable}
         if job.unusable:
             return [], report
         if job.stated > job.count:
@@ -285,6 +274,20 @@ class _Job:
     indices: tuple[int, ...] = ()
     unpaired: str | None = None
     unusable: str | None = None
+
+
+def new_report(clip):
+    """What the manifest says of a clip before any example was made of it."""
+    names = ("split", "label", "method", "compression", "video", "path", "real")
+    return {
+        **{name: getattr(clip, name) for name in names},
+        "frames": 0,
+        "kept": [],
+        "dropped": {},
+        "mask_from": None,
+        "unpaired": None,
+        "unusable": None,
+    }
 
 
 def example(clip, index, box, image, mask, has_mask):

@@ -1,7 +1,7 @@
 import pytest
 from footage import Records, place, touch
+from refusals import one_line_error
 
-from lrl_keras.errors import InputError
 from tfrecords.sources.celeb_df import LIST, find
 
 OFFICIAL = (
@@ -157,11 +157,7 @@ def test_what_train_shares_with_test_is_noted(tmp_path):
 
 
 def fails_with(root, *words):
-    with pytest.raises(InputError) as error:
-        find(root)
-    message = str(error.value)
-    assert "\n" not in message
-    assert all(word in message for word in (str(root), *words)), message
+    one_line_error(find, root, str(root), *words)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,8 @@ import json
 
 import pytest
 from footage import Records, place, touch
+from refusals import one_line_error
 
-from lrl_keras.errors import InputError
 from tfrecords.sources.dfdc import LABELS, METADATA, find
 
 REAL = {"label": "REAL", "split": "train"}
@@ -185,11 +185,7 @@ def test_videos_without_a_label_are_noted(tmp_path):
 
 
 def fails_with(root, *words):
-    with pytest.raises(InputError) as error:
-        find(root)
-    message = str(error.value)
-    assert "\n" not in message
-    assert all(word in message for word in (str(root), *words)), message
+    one_line_error(find, root, str(root), *words)
 
 
 def test_another_layout_is_one_line(tmp_path):

@@ -2,8 +2,8 @@ import json
 
 import pytest
 from footage import Records, place, touch
+from refusals import one_line_error
 
-from lrl_keras.errors import InputError
 from tfrecords.sources.dfdc_preview import LIST, find
 
 ORIGINAL = "original_videos/643049/643049_A_001.mp4"
@@ -140,11 +140,7 @@ def test_val_holds_whole_identities_of_the_training_set(tmp_path):
 
 
 def fails_with(root, *words):
-    with pytest.raises(InputError) as error:
-        find(root)
-    message = str(error.value)
-    assert "\n" not in message
-    assert all(word in message for word in (str(root), *words)), message
+    one_line_error(find, root, str(root), *words)
 
 
 def test_another_layout_is_one_line(tmp_path):

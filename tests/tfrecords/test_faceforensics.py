@@ -1,9 +1,10 @@
+import functools
 import json
 
 import pytest
 from ffpp_tree import SPLITS, UNICODE, video_path, write_splits
+from refusals import one_line_error
 
-from lrl_keras.errors import InputError
 from tfrecords.clips import MaskPair
 from tfrecords.sources.faceforensics import METHODS, find
 
@@ -111,12 +112,7 @@ def test_only_the_methods_asked_for(tree):
     assert {clip.method for clip in listing.clips} == {"real", "FaceSwap"}
 
 
-def fails_with(root, *words, **options):
-    with pytest.raises(InputError) as error:
-        find(root, **options)
-    message = str(error.value)
-    assert "\n" not in message
-    assert all(word in message for word in words), message
+fails_with = functools.partial(one_line_error, find)
 
 
 def test_a_root_of_another_layout_is_refused(tmp_path):

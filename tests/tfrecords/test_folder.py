@@ -1,13 +1,14 @@
+import functools
 import os
 
 import numpy as np
 import pytest
 import videos
 from PIL import Image
+from refusals import one_line_error
 
 from lrl_keras.data import examples
 from lrl_keras.data.schema import encode
-from lrl_keras.errors import InputError
 from tfrecords.build import prepare
 from tfrecords.groups import Group, Settings
 from tfrecords.pictures import PictureGroup
@@ -40,12 +41,7 @@ def splits_of(root, **options):
     return {clip.path: clip.split for clip in find(root, **options).clips}
 
 
-def fails_with(root, *words, **options):
-    with pytest.raises(InputError) as error:
-        find(root, **options)
-    message = str(error.value)
-    assert "\n" not in message
-    assert all(word in message for word in words), message
+fails_with = functools.partial(one_line_error, find)
 
 
 def test_folders_any_nesting_methods_and_what_is_left_out(tmp_path):

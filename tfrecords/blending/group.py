@@ -15,7 +15,7 @@ from tfrecords.blending.self_blending import self_blend
 from tfrecords.blending.swapping import swap
 from tfrecords.clips import Clip
 from tfrecords.crops import find_faces
-from tfrecords.groups import example
+from tfrecords.groups import example, new_report
 
 REAL, SELF_BLENDED, SWAP = "real", "self-blended", "swap"
 NO_REGION = "face seen from the side"
@@ -81,16 +81,7 @@ class Group:
             (list of `Example`, dict).
         """
         clip = job.clip
-        names = ("split", "label", "method", "compression", "video", "path", "real")
-        report = {
-            **{name: getattr(clip, name) for name in names},
-            "frames": 0,
-            "kept": [],
-            "dropped": {},
-            "mask_from": None,
-            "unpaired": None,
-            "unusable": None,
-        }
+        report = new_report(clip)
         try:
             faces = self._faces_of(clip.path)
             report["frames"] = faces.count
