@@ -94,6 +94,10 @@ class Worker:
             pass_fds=[theirs.fileno()],
             start_new_session=True,
             env={
+                # glibc would raise this threshold to the size of a video's frames and keep them in
+                # fragmented heaps, one for every decoder thread: memory would grow for hours.
+                "MALLOC_MMAP_THRESHOLD_": str(1 << 20),
+                "MALLOC_ARENA_MAX": "2",
                 **os.environ,
                 "PYTHONPATH": os.pathsep.join(path or os.getcwd() for path in sys.path),
                 "CUDA_VISIBLE_DEVICES": "-1",
