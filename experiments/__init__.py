@@ -1,0 +1,1 @@
+"""The paper's tables and figures, and a study that needs no licence; one command each."""

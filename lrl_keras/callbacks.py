@@ -7,13 +7,25 @@ import sys
 import keras
 import numpy as np
 import tensorflow as tf
+from tensorboard.plugins.hparams import api as hparams
+from tensorboard.plugins.pr_curve import summary as pr_curve
 
 from lrl_keras import checkpoints, drawing, files, runs
 from lrl_keras.errors import InputError
+from lrl_keras.metrics import EqualErrorRate
 
 _STATE = "epoch-{:05d}.h5"
 _STATE_NAME = re.compile(r"epoch-\d{5,}\.h5")
 _PICTURES = 4
+# As many as TensorBoard's own default: 0, 0.005, ..., 1.
+_THRESHOLDS = 201
+# Columns of HParams, and what the history calls them.
+_FIGURES = {
+    "best_epoch": "epoch",
+    "best_auc": "val_label_auc",
+    "best_accuracy": "val_label_accuracy",
+    "best_eer": "val_label_eer",
+}
 
 
 class DataEpoch(keras.callbacks.Callback):
@@ -25,6 +37,27 @@ class DataEpoch(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self._dataset.epoch = epoch
+
+
+class HeadFirst(keras.callbacks.Callback):
+    """Leaves the backbones as they are for some epochs, BatchNormalization's statistics included.
+
+    Args:
+        epochs: how many, from the first of the run.
+    """
+
+    def __init__(self, epochs):
+        super().__init__()
+        self._epochs = epochs
+
+    def on_epoch_begin(self, epoch, logs=None):
+        trained = epoch >= self._epochs
+        if all(stage.trainable == trained for stage in self.model.stages):
+            return
+        for stage in self.model.stages:
+            stage.trainable = trained
+        # `fit` has traced a step with the variables that were trained before.
+        self.model.make_train_function(force=True)
 
 
 class StopWhenBroken(keras.callbacks.Callback):
@@ -78,6 +111,11 @@ class Checkpoints(keras.callbacks.Callback):
         self._folder = files.join(run, "checkpoints")
         self._rows = []
 
+    @property
+    def best(self):
+        """History of the epoch whose weights are the best: a dict, `None` before the first."""
+        return max(self._rows, key=lambda row: row["val_label_auc"], default=None)
+
     def states(self):
         """Paths of the saved states, newest first."""
         if not files.is_folder(self._folder):
@@ -107,10 +145,9 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         files.make_folder(self._folder)
-        best = max((row["val_label_auc"] for row in self._rows), default=-1.0)
         self._rows.append({"epoch": epoch + 1, **{name: float(logs[name]) for name in logs}})
-        if self._rows[-1]["val_label_auc"] > best:
-            about = {"epoch": epoch + 1, "val_label_auc": self._rows[-1]["val_label_auc"]}
+        if self.best is self._rows[-1]:
+            about = {"epoch": epoch + 1, "val_label_auc": self.best["val_label_auc"]}
             checkpoints.save_weights(self.model, files.join(self._run, runs.BEST), about)
         checkpoints.save_state(
             _state(self.model),
@@ -156,11 +193,9 @@ class Pictures(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         outputs = self.model.predict_on_batch(self._images)
-        pictures = {
-            "face": self._images / 255,
-            "mask": self._masks,
-            "mask_predicted": outputs["mask"],
-        }
+        pictures = {"face": self._images / 255, "mask": self._masks}
+        if "mask" in outputs:
+            pictures["mask_predicted"] = outputs["mask"]
         if self._frequency is not None:
             residual = self._frequency.predict_on_batch(self._images)["frequency_filter"]
             # The high-pass image has mean 0; a quarter of the range shows it without clipping much.
@@ -176,6 +211,93 @@ class Pictures(keras.callbacks.Callback):
 
     def on_train_end(self, logs=None):
         self._writer.close()
+
+
+class PrecisionRecall(keras.callbacks.Callback):
+    """Writes the validation split's precision-recall curve for TensorBoard.
+
+    It is that of the scores as `EqualErrorRate` counts them, rounded to multiples of 0.001.
+
+    Args:
+        folder: of the event file.
+    """
+
+    def __init__(self, folder):
+        super().__init__()
+        self._folder = str(folder)
+
+    def on_train_begin(self, logs=None):
+        self._writer = tf.summary.create_file_writer(self._folder)
+
+    def on_epoch_end(self, epoch, logs=None):
+        # The last that `fit` did with the metrics was to validate.
+        counts = keras.ops.convert_to_numpy(_label_counts(self.model))
+        bins = counts.shape[1] - 1
+        # Half a bin above the score: no rounding error takes it below a threshold that it equals.
+        scores = np.broadcast_to((np.arange(bins + 1) + 0.5) / bins, counts.shape)
+        forged = np.broadcast_to([[False], [True]], counts.shape)
+        curve = pr_curve.pb("label", forged, scores, num_thresholds=_THRESHOLDS, weights=counts)
+        with self._writer.as_default(step=epoch):
+            tf.summary.experimental.write_raw_pb(curve.SerializeToString())
+            self._writer.flush()
+
+    def on_train_end(self, logs=None):
+        self._writer.close()
+
+
+class Hyperparameters(keras.callbacks.Callback):
+    """Makes the run a row of TensorBoard's HParams: its settings, the figures of its best epoch.
+
+    TensorBoard believes the first settings that it finds in a folder, and a resumed run may have
+    changed some: the row is written anew whenever training begins.
+
+    Args:
+        folder: of the event file, for nothing else.
+        settings: dict of name to bool, number or text.
+        row: name that tells the run from others.
+        keeper: the run's `Checkpoints`, called before this.
+    """
+
+    def __init__(self, folder, settings, row, keeper):
+        super().__init__()
+        self._folder = str(folder)
+        self._settings = settings
+        self._row = row
+        self._keeper = keeper
+
+    def on_train_begin(self, logs=None):
+        if files.is_folder(self._folder):
+            files.remove_tree(self._folder)
+        self._writer = tf.summary.create_file_writer(self._folder)
+        with self._writer.as_default(step=0):
+            hparams.hparams(self._settings, trial_id=self._row)
+        if self._keeper.best is not None:
+            self._write_best()
+        self._writer.flush()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._keeper.best["epoch"] == epoch + 1:
+            self._write_best()
+
+    def on_train_end(self, logs=None):
+        self._writer.close()
+
+    def _write_best(self):
+        best = self._keeper.best
+        with self._writer.as_default(step=best["epoch"] - 1):
+            for column, name in _FIGURES.items():
+                tf.summary.scalar(column, best[name])
+            self._writer.flush()
+
+
+def _label_counts(model):
+    """Histograms (2, bins + 1) of the scores of real and forged faces since the last reset."""
+    for group in model.metrics:
+        # What `compile` was given stands together in one of them.
+        for metric in getattr(group, "metrics", [group]):
+            if isinstance(metric, EqualErrorRate):
+                return metric.counts
+    raise ValueError("The model was compiled without the metric EqualErrorRate")
 
 
 def _state(model):

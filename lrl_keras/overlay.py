@@ -44,7 +44,7 @@ class Folder:
             name: the image's path within the folder it was found in.
             image: uint8 array (H, W, 3).
             faces: list of what has `box` (of the face, or `None`), `crop`, `score` and `heat`,
-                the mask as uint8 (S, S).
+                the mask as uint8 (S, S) or `None`.
 
         Returns:
             path of the PNG.
@@ -95,6 +95,8 @@ def _short(part):
 
 def _drawn(image, faces, note=""):
     for face in faces:
+        if face.heat is None:
+            continue
         image = drawing.heat_map(image, face.heat / np.float32(255), face.crop)
     image = drawing.draw_faces(image, [(face.box or face.crop, face.score) for face in faces])
     if not faces:

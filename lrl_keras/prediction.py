@@ -40,7 +40,7 @@ def predict(
     score is the highest of its faces, and the video's score the mean over the frames with a face.
 
     Args:
-        model: `LRL`.
+        model: one of `lrl_keras.models.ARCHITECTURES`.
         inputs: path or list of paths of images, videos and folders, in any mix. In folders
             (searched with all below them) files that are neither are skipped, with a line on
             standard error.
@@ -48,7 +48,8 @@ def predict(
         crop: `"face"` finds the faces and cuts them as in training; `"none"` takes the whole
             picture as the face, squeezed to a square.
         overlay: folder for a PNG of each image and an MP4 of each video's frames (5 a second),
-            with boxes, scores and heat maps of the mask. Default: none are written.
+            with boxes, scores and, if the model has one, heat maps of the mask. Default: none
+            are written.
         batch_size: faces scored at once, and pictures held at once. Defaults to 16.
         detector: `lrl_keras.faces.Detector`; default: a new one.
         boxes: folder of records. Frames and crops of videos are then taken from there, found by

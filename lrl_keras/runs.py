@@ -5,7 +5,7 @@ import json
 from lrl_keras import files
 from lrl_keras.checkpoints import load_weights
 from lrl_keras.errors import InputError
-from lrl_keras.models import LRL
+from lrl_keras.models import ARCHITECTURES
 
 CONFIG = "config.json"
 BEST = "best.weights.h5"
@@ -24,22 +24,29 @@ def load(run):
         run: folder that `lrl-keras train` wrote, also a URL.
 
     Returns:
-        `LRL` with the best weights, not compiled, under the dtype policy in force.
+        one of `lrl_keras.models.ARCHITECTURES` with the best weights, not compiled, under the
+        dtype policy in force.
 
     Raises:
         InputError: naming the file that is missing, damaged or does not fit.
     """
     config = read_config(run)
-    model = build(config["model"], files.join(run, CONFIG))
+    model = build(config, files.join(run, CONFIG))
     load_weights(model, files.join(run, BEST))
     return model
 
 
-def build(model_config, source):
-    """`LRL` of a configuration that came from the file `source`."""
-    _check_modules(model_config, source)
+def build(config, source):
+    """The network of a run's configuration, which came from the file `source`."""
+    # Runs from before there was a choice do not say it.
+    name = config.get("architecture", "lrl")
+    if not isinstance(name, str) or name not in ARCHITECTURES:
+        raise InputError(
+            f"{source}: architecture must be one of {', '.join(ARCHITECTURES)}, received {name!r}"
+        )
+    _check_modules(config["model"], source)
     try:
-        return LRL.from_config(model_config)
+        return ARCHITECTURES[name].from_config(config["model"])
     except (AttributeError, ImportError, KeyError, TypeError, ValueError) as error:
         reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
         raise InputError(f"{source}: no valid model configuration ({reason})") from error
@@ -69,6 +76,11 @@ def read_config(run):
             f"received version {version!r}"
         )
     return config
+
+
+def architecture(model):
+    """The name of a network in `ARCHITECTURES`."""
+    return next(name for name, kind in ARCHITECTURES.items() if type(model) is kind)
 
 
 def write_config(run, config):

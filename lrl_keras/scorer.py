@@ -11,7 +11,7 @@ from lrl_keras.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Scored:
-    """A face with its score and, for overlays, its mask as uint8 (S, S)."""
+    """A face with its score and, for overlays, its mask as uint8 (S, S) if the model makes one."""
 
     face: faces.Face | None
     crop: tuple[int, int, int, int]
@@ -85,7 +85,7 @@ class Scorer:
             if not np.isfinite(scores).all():
                 raise InputError("the model gives scores that are not finite; train it again")
             heats = [None] * len(scores)
-            if self._keep_heat:
+            if self._keep_heat and "mask" in outputs:
                 heats = np.rint(255 * np.asarray(outputs["mask"])[..., 0]).astype(np.uint8)
             yield from zip(scores.tolist(), heats, strict=True)
 

@@ -14,13 +14,30 @@ import tensorflow as tf
 from lrl_keras import callbacks, data, files, runs
 from lrl_keras.data import manifest as records_manifest
 from lrl_keras.data.augment import AUGMENTATIONS
+from lrl_keras.data.source import Source
 from lrl_keras.errors import InputError
 from lrl_keras.losses import SegmentationLoss, SimilarityLoss
-from lrl_keras.models import BACKBONES, LRL
+from lrl_keras.models import ARCHITECTURES, BACKBONES
 from lrl_keras.models.decoder import DECODERS
 from lrl_keras.optimizers import AdamL2
 
+# The backbone of each architecture where none is named, and the settings that LRL alone has.
+_BACKBONES = {"lrl": "efficientnet_b4", "classifier": "xception"}
+_OF_LRL = (
+    "patches",
+    "alpha",
+    "frequency",
+    "rfam",
+    "similarity",
+    "attend_streams",
+    "decoder",
+    "similarity_weight",
+    "mask_weight",
+    "similarity_norm",
+    "pixel_reduction",
+)
 _CHOICES = {
+    "architecture": tuple(ARCHITECTURES),
     "backbone": tuple(BACKBONES),
     "decoder": DECODERS,
     "augment": AUGMENTATIONS,
@@ -29,6 +46,7 @@ _CHOICES = {
 }
 _RANGES = (
     ("alpha", 0, 2),
+    ("head_epochs", 0, 1_000_000),
     ("weight_decay", 0, 1),
     ("label_weight", 0, 1_000_000),
     ("similarity_weight", 0, 1_000_000),
@@ -45,8 +63,15 @@ class Settings:
     """How a run is trained; the defaults are the paper's (Sec. 4.1).
 
     Attributes:
-        backbone, image_size, patches, alpha, weights, frequency, rfam, similarity,
-            attend_streams, decoder: as in `lrl_keras.LRL`.
+        architecture: `"lrl"`, or `"classifier"` for the baseline of Tables 1 to 3.
+        backbone: one of `lrl_keras.models.BACKBONES`; default: efficientnet_b4, xception for the
+            classifier.
+        image_size, patches, alpha, weights, frequency, rfam, similarity, attend_streams, decoder:
+            as in `lrl_keras.LRL`. The classifier has the first and `weights` only, and no loss
+            but that of the label.
+        methods: forgery methods that are trained on and chosen by, beside all real faces;
+            default: all of the records.
+        head_epochs: epochs at the beginning that leave the backbones as they are.
         epochs: passes over the balanced training split.
         batch_size: faces a step, over all GPUs.
         learning_rate: of the first epoch.
@@ -62,7 +87,8 @@ class Settings:
         seed: of initial weights, order, augmentation and dropout.
     """
 
-    backbone: str = "efficientnet_b4"
+    architecture: str = "lrl"
+    backbone: str | None = None
     image_size: int = 299
     patches: int = 5
     alpha: float = 0.33
@@ -72,6 +98,8 @@ class Settings:
     similarity: bool = True
     attend_streams: bool = True
     decoder: str = "light"
+    methods: tuple[str, ...] | None = None
+    head_epochs: int = 0
     epochs: int = 50
     batch_size: int = 32
     learning_rate: float = 2e-4
@@ -88,6 +116,10 @@ class Settings:
     seed: int = 0
 
     def __post_init__(self):
+        if self.backbone is None:
+            object.__setattr__(self, "backbone", _BACKBONES.get(self.architecture))
+        if self.methods is not None:  # Comes back from JSON as a list.
+            object.__setattr__(self, "methods", tuple(sorted(set(self.methods))))
         for name in ("epochs", "batch_size", "halve_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, received {getattr(self, name)}")
@@ -101,6 +133,16 @@ class Settings:
             if getattr(self, name) not in choices:
                 raise InputError(
                     f"{name} must be one of {', '.join(choices)}, received {getattr(self, name)!r}"
+                )
+        for field in dataclasses.fields(self):
+            if (
+                self.architecture != "lrl"
+                and field.name in _OF_LRL
+                and getattr(self, field.name) != field.default
+            ):
+                raise InputError(
+                    f"{field.name} is of the architecture lrl; leave it out with "
+                    f"{self.architecture!r}"
                 )
 
 
@@ -119,8 +161,8 @@ def train(records, run, settings=None, *, resume=False, verbose="auto"):
         verbose: as in `keras.Model.fit`.
 
     Returns:
-        the trained `LRL` with the weights of the last epoch. The best by validation AUC are in
-        `run` and are what `lrl_keras.load` reads.
+        the trained network, one of `lrl_keras.models.ARCHITECTURES`, with the weights of the last
+        epoch. The best by validation AUC are in `run` and are what `lrl_keras.load` reads.
 
     Raises:
         InputError: on records, settings or a run directory that cannot be used.
@@ -129,7 +171,7 @@ def train(records, run, settings=None, *, resume=False, verbose="auto"):
     run = os.fspath(run)
     files.require(run)
     manifest = records_manifest.read(records)
-    fingerprint = _fingerprint(records)
+    fingerprint = records_manifest.fingerprint(records)
     with _locked(run):
         settings = _agree(run, settings, fingerprint, resume)
         keras.utils.set_random_seed(settings.seed)
@@ -140,9 +182,14 @@ def train(records, run, settings=None, *, resume=False, verbose="auto"):
 
 
 def _fit(records, run, settings, manifest, fingerprint, verbose):
-    source = {"image_size": settings.image_size, "batch_size": settings.batch_size}
+    source = {
+        "image_size": settings.image_size,
+        "batch_size": settings.batch_size,
+        "methods": settings.methods,
+    }
+    # The best epoch is chosen by the AUC, which needs both.
+    Source.open(records, "val", verify=False, methods=settings.methods).check_both_classes()
     validation = data.load(records, split="val", **source)
-    _need_both_classes(records, manifest, "val")
     training = data.load(
         records,
         split="train",
@@ -162,6 +209,7 @@ def _fit(records, run, settings, manifest, fingerprint, verbose):
         runs.write_config(
             run,
             {
+                "architecture": settings.architecture,
                 "model": model.get_config(),
                 "settings": dataclasses.asdict(settings),
                 "records": {"manifest_sha256": fingerprint, "counts": manifest["counts"]},
@@ -187,33 +235,35 @@ def _fit(records, run, settings, manifest, fingerprint, verbose):
                 keras.callbacks.LearningRateScheduler(
                     lambda e: settings.learning_rate * 0.5 ** (e // settings.halve_every)
                 ),
+                callbacks.HeadFirst(settings.head_epochs),
                 callbacks.StopWhenBroken(),
                 keras.callbacks.TensorBoard(logs, write_graph=False),
                 callbacks.Pictures(files.join(logs, "pictures"), validation),
+                callbacks.PrecisionRecall(files.join(logs, "curves")),
                 keeper,
+                callbacks.Hyperparameters(
+                    files.join(logs, "hparams"),
+                    {"records": os.fspath(records), **_words(settings)},
+                    # TensorBoard shows the beginning, and takes rows of one name for one.
+                    f"{files.name_of(run)} ({run})",
+                    keeper,
+                ),
             ],
         )
     return model
 
 
 def build(settings, manifest):
-    """The `LRL` of `settings`, knowing how the faces of the records were cropped."""
-    taken = (
-        "backbone",
-        "image_size",
-        "patches",
-        "alpha",
-        "weights",
-        "frequency",
-        "rfam",
-        "similarity",
-        "attend_streams",
-        "decoder",
-    )
+    """The network of `settings`, knowing how the faces of the records were cropped."""
+    taken = ["backbone", "image_size", "weights"]
+    if settings.architecture == "lrl":
+        taken += ["patches", "alpha", "frequency", "rfam", "similarity"]
+        taken += ["attend_streams", "decoder"]
     arguments = {name: getattr(settings, name) for name in taken}
     crop = manifest["arguments"]
+    arguments |= {"crop_size": crop["image_size"], "crop_margin": crop.get("margin", 1.3)}
     try:
-        return LRL(**arguments, crop_size=crop["image_size"], crop_margin=crop.get("margin", 1.3))
+        return ARCHITECTURES[settings.architecture](**arguments)
     except ValueError as error:
         raise InputError(str(error)) from error
 
@@ -224,7 +274,7 @@ def compile(model, settings):
         optimizer=AdamL2(settings.learning_rate, settings.weight_decay),
         loss={
             "label": keras.losses.BinaryCrossentropy(),
-            "similarity": SimilarityLoss(model.patches, norm=settings.similarity_norm),
+            "similarity": SimilarityLoss(settings.patches, norm=settings.similarity_norm),
             "mask": SegmentationLoss(settings.pixel_reduction),
         },
         loss_weights={
@@ -234,6 +284,18 @@ def compile(model, settings):
         },
         jit_compile=bool(tf.config.list_physical_devices("GPU")),
     )
+
+
+def _words(settings):
+    """The settings that the architecture has, each as a bool, a number or a text."""
+    given = dataclasses.asdict(settings)
+    if settings.methods is not None:
+        given["methods"] = ", ".join(settings.methods)
+    return {
+        name: "none" if value is None else value
+        for name, value in given.items()
+        if settings.architecture == "lrl" or name not in _OF_LRL
+    }
 
 
 def _agree(run, settings, fingerprint, resume):
@@ -266,23 +328,6 @@ def saved_settings(run):
     except (KeyError, TypeError) as error:
         path = files.join(run, runs.CONFIG)
         raise InputError(f"{path}: incomplete ({error}); the run cannot be resumed") from None
-
-
-def _fingerprint(records):
-    return files.sha256(files.join(records, records_manifest.MANIFEST))
-
-
-def _need_both_classes(records, manifest, split):
-    labels = {"0": 0, "1": 0}
-    for shard in manifest["shards"]:
-        if shard["split"] == split:
-            for label, count in shard["labels"].items():
-                labels[label] += count
-    if not all(labels.values()):
-        raise InputError(
-            f"{records}: split {split!r} has {labels['0']} real and {labels['1']} forged faces; "
-            "the best epoch is chosen by its AUC, which needs both"
-        )
 
 
 @contextlib.contextmanager

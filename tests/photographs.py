@@ -47,12 +47,13 @@ def clip(photograph, video, method, frames, paired=True):
 def write_records(folder, shards, image_size=SIZE):
     """Write `shards`, pairs of (split, examples), and their manifest."""
     folder.mkdir(parents=True, exist_ok=True)
-    entries = []
+    entries, clips = [], []
     for index, (split, examples) in enumerate(shards):
         name = f"{split}-{index:05d}-of-{len(shards):05d}.tfrecord"
         with tf.io.TFRecordWriter(str(folder / name)) as writer:
             for example in examples:
                 writer.write(encode(example))
+        clips += clips_of(name, split, examples)
         labels = [example.label for example in examples]
         entries.append(
             {
@@ -68,11 +69,36 @@ def write_records(folder, shards, image_size=SIZE):
         "arguments": {"image_size": image_size, "margin": 1.3},
         "versions": {},
         "counts": {},
-        "clips": [],
+        "clips": clips,
         "shards": entries,
     }
     manifest.write(folder, content)
     return folder
+
+
+def clips_of(shard, split, examples):
+    """What a manifest says of the clips of a shard."""
+    kept = {}
+    for example in examples:
+        key = example.method, example.video, example.label
+        kept.setdefault(key, []).append(example.frame)
+    none = ("mask_from", "real", "unpaired", "unusable")
+    return [
+        {
+            **dict.fromkeys(none),
+            "compression": "raw",
+            "dropped": {},
+            "frames": 1 + frames[-1],
+            "kept": frames,
+            "label": label,
+            "method": method,
+            "path": video,
+            "shard": shard,
+            "split": split,
+            "video": video,
+        }
+        for (method, video, label), frames in kept.items()
+    ]
 
 
 def shards_of_photographs():

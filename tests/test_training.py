@@ -12,11 +12,14 @@ import h5py
 import keras
 import numpy as np
 import pytest
+import skimage.data
 
 import lrl_keras
-from lrl_keras import callbacks, checkpoints, runs
+from lrl_keras import callbacks, checkpoints, drawing, runs, training
+from lrl_keras.data import images
 from lrl_keras.errors import InputError
 from lrl_keras.evaluation import evaluate
+from lrl_keras.prediction import predict
 from lrl_keras.training import Settings, train
 
 SMALL = {
@@ -54,19 +57,6 @@ def test_run_directory_is_complete(finished):
     assert model.crop_size == 48
 
 
-def test_tensorboard_has_scalars_and_pictures(finished):
-    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-    run, _ = finished
-    found = {}
-    for name in ("train", "validation", "pictures"):
-        events = EventAccumulator(str(run / "logs" / name), size_guidance={"tensors": 0}).Reload()
-        found[name] = set(events.Tags()["tensors"])
-    assert {"epoch_loss", "epoch_label_loss", "epoch_learning_rate"} <= found["train"]
-    assert "epoch_label_auc" in found["validation"]
-    assert found["pictures"] == {"face", "frequency", "mask", "mask_predicted", "similarity"}
-
-
 def test_loaded_run_gives_the_best_epochs_scores(finished):
     run, model = finished
     with h5py.File(run / "best.weights.h5") as file:
@@ -76,9 +66,9 @@ def test_loaded_run_gives_the_best_epochs_scores(finished):
     if best == SMALL["epochs"]:
         expected = model.predict(images, verbose=0)["label"]
         np.testing.assert_allclose(loaded(images)["label"], expected, atol=1e-6)
-    for training in (None, False):
+    for mode in (None, False):
         np.testing.assert_allclose(
-            loaded(images, training=training)["label"],
+            loaded(images, training=mode)["label"],
             loaded.predict(images, verbose=0)["label"],
             atol=1e-5,
         )
@@ -116,6 +106,99 @@ def test_records_and_runs_behind_urls_are_as_local_ones(finished, photograph_rec
     assert figures[0] == figures[1]
     written = [{path.name for path in (tmp_path / name).iterdir()} for name in ("local", "remote")]
     assert written[0] == written[1] == {"metrics.json", "scores.csv", "roc.png", "scores.png"}
+
+
+CLASSIFIER = {name: value for name, value in SMALL.items() if name != "patches"} | {
+    "architecture": "classifier"
+}
+
+
+def test_the_baseline_is_trained_measured_and_predicts_alike(photograph_records, tmp_path):
+    run = tmp_path / "run"
+    train(photograph_records, run, Settings(**CLASSIFIER), verbose=0)
+    rows = (run / "history.csv").read_text().splitlines()
+    assert {"loss", "val_label_auc", "val_label_accuracy", "val_label_eer"} <= set(
+        rows[0].split(",")
+    )
+    model = lrl_keras.load(run)
+    assert type(model).__name__ == "Classifier"
+    assert model.crop_size == 48
+    figures = evaluate(model, photograph_records)
+    assert figures["architecture"] == "classifier"
+    picture = tmp_path / "face.png"
+    drawing.save_png(skimage.data.astronaut()[:200, 100:300], picture)
+    (found,) = predict(model, picture, crop="none", overlay=tmp_path / "overlay")
+    assert 0 <= found["score"] <= 1
+    assert images.read_image(found["overlay"]).shape == (200, 200, 3)
+
+
+def test_the_head_is_trained_alone_at_first(photograph_records, tmp_path):
+    def stage_and_head(epochs, resume=False):
+        settings = Settings(**{**CLASSIFIER, "epochs": epochs, "head_epochs": 1})
+        model = train(photograph_records, tmp_path / "run", settings, resume=resume, verbose=0)
+        return [stage.get_weights() for stage in model.stages], model.get_layer(
+            "label"
+        ).get_weights()
+
+    keras.utils.set_random_seed(0)
+    crop = {"arguments": {"image_size": 48}}
+    start = training.build(Settings(**CLASSIFIER), crop)
+    backbone, head = stage_and_head(1)
+    for stage, before in zip(backbone, start.stages, strict=True):
+        for ours, theirs in zip(stage, before.get_weights(), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    assert not np.array_equal(head[0], start.get_layer("label").get_weights()[0])
+    later, _ = stage_and_head(2, resume=True)
+    changed = [
+        not np.array_equal(ours, theirs)
+        for stage, before in zip(later, backbone, strict=True)
+        for ours, theirs in zip(stage, before, strict=True)
+    ]
+    assert all(changed)
+    whole = Settings(**{**CLASSIFIER, "head_epochs": 1})
+    train(photograph_records, tmp_path / "whole", whole, verbose=0)
+    _assert_same_state(tmp_path / "whole", tmp_path / "run", 2)
+
+
+def test_one_method_is_trained_on_and_resumed(photograph_records, tmp_path):
+    settings = Settings(**{**SMALL, "epochs": 1, "methods": ["FaceSwap"]})
+    train(photograph_records, tmp_path / "run", settings, verbose=0)
+    assert training.saved_settings(tmp_path / "run").methods == ("FaceSwap",)
+    again = Settings(**{**SMALL, "methods": ("FaceSwap",)})
+    train(photograph_records, tmp_path / "run", again, resume=True, verbose=0)
+    with pytest.raises(InputError, match="methods"):
+        train(photograph_records, tmp_path / "run", Settings(**SMALL), resume=True, verbose=0)
+    with pytest.raises(InputError, match="'swap'; there are: Deepfakes"):
+        train(
+            photograph_records, tmp_path / "other", Settings(**SMALL, methods=["swap"]), verbose=0
+        )
+
+
+@pytest.mark.parametrize("name", ["patches", "frequency", "mask_weight"])
+def test_what_the_baseline_does_not_have_cannot_be_set(name):
+    value = {"patches": 4, "frequency": False, "mask_weight": 2.0}[name]
+    with pytest.raises(InputError, match=f"{name} is of the architecture lrl"):
+        Settings(architecture="classifier", **{name: value})
+
+
+def test_the_backbone_is_that_of_the_architecture_unless_named():
+    assert Settings().backbone == "efficientnet_b4"
+    assert Settings(architecture="classifier").backbone == "xception"
+    assert Settings(architecture="classifier", backbone="tiny").backbone == "tiny"
+
+
+@pytest.mark.parametrize("name", ["resnet", ["lrl"], None])
+def test_a_run_of_an_unknown_architecture_is_refused(name, finished, tmp_path):
+    run, _ = finished
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    config = json.loads((copy / runs.CONFIG).read_text())
+    (copy / runs.CONFIG).write_text(json.dumps({**config, "architecture": name}))
+    with pytest.raises(InputError, match="architecture must be one of lrl, classifier"):
+        lrl_keras.load(copy)
+    del config["architecture"]
+    (copy / runs.CONFIG).write_text(json.dumps(config))
+    assert type(lrl_keras.load(copy)).__name__ == "LRL"
 
 
 @pytest.mark.slow
@@ -201,6 +284,7 @@ def test_refusals_are_one_line(finished, photograph_records, tmp_path):
     ("name", "value"),
     [
         ("alpha", float("nan")),
+        ("architecture", "resnet"),
         ("augment", "turn"),
         ("backbone", "resnet"),
         ("batch_size", 0),

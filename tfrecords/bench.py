@@ -28,8 +28,8 @@ from lrl_keras.errors import InputError
 from lrl_keras.faces import Detector
 from lrl_keras.machine import cores
 from tfrecords import options as source_options
-from tfrecords.build import OPTIONS
-from tfrecords.groups import Group, Settings
+from tfrecords.build import OPTIONS, find
+from tfrecords.groups import Group
 from tfrecords.plan import plan_shards, size_of_clips
 from tfrecords.shards import PARTS, Shard, write_shard
 from tfrecords.sources import SOURCES, photographs
@@ -69,9 +69,7 @@ def measure(source, root, *, workers=(1, 2), clips=70, progress=True, **options)
     """
     module = SOURCES[source]
     chosen = source_options.complete({**OPTIONS, **module.OPTIONS}, options)
-    arguments = dict(chosen)
-    settings = Settings(**{name: chosen.pop(name) for name in OPTIONS})
-    listing = module.find(root, **chosen)
+    settings, listing = find(module, root, chosen)
     shards = plan_shards(listing.clips, root, settings, None)
     shards.sort(key=lambda shard: -size_of_clips(shard, root))
     repeats = -(-clips // len(listing.clips))
@@ -91,7 +89,7 @@ def measure(source, root, *, workers=(1, 2), clips=70, progress=True, **options)
         steps = _steps([result for _, _, result in _results(function, profiled, 1, False)])
     return {
         "source": source,
-        "arguments": arguments,
+        "arguments": chosen,
         "cores": cores(),
         "versions": versions(),
         "runs": runs,

@@ -28,6 +28,7 @@ OPTIONS = {
     "frames_per_video": Option(50, "frames of each video, evenly spaced", least=1, most=100_000),
     "image_size": Option(299, "side of the crops, pixels", least=16, most=4096),
     "margin": Option(1.3, "side of the crop over that of the face", least=1, most=3),
+    "only": Option(manifests.SPLITS, "make records of these splits alone", manifests.SPLITS),
 }
 
 _BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_noinv_fmt}]"
@@ -68,8 +69,8 @@ def prepare(
         overwrite: remove records in `out` that were made otherwise, instead of refusing.
         progress: show a progress bar on standard error.
         **options: those of every source, `OPTIONS`: `frames_per_video` (50), `image_size` (299),
-            `margin` (1.3); and those of this one, `SOURCES[source].OPTIONS`, e.g. `compression`
-            and `methods`.
+            `margin` (1.3), `only` (the splits, all three); and those of this one,
+            `SOURCES[source].OPTIONS`, e.g. `compression` and `methods`.
 
     Returns:
         the manifest, a dict as `lrl_keras.data.manifest.read` returns it.
@@ -100,8 +101,7 @@ def prepare(
         },
         "versions": versions(),
     }
-    settings = Settings(**{name: chosen.pop(name) for name in OPTIONS})
-    listing = module.find(root, **chosen)
+    settings, listing = find(module, root, chosen)
     for note in listing.notes:
         print(f"warning: {note}", file=sys.stderr)
     shards = plan_shards(listing.clips, root, settings, about)
@@ -143,6 +143,28 @@ def prepare(
     for line in summary.warnings(manifest):
         print(f"warning: {line}", file=sys.stderr)
     return manifest
+
+
+def find(module, root, chosen):
+    """How clips become examples, and the clips.
+
+    Args:
+        module: one of `tfrecords.sources`.
+        root: folder of the dataset, or its URL.
+        chosen: the values of `OPTIONS` and of the module's own.
+
+    Returns:
+        `(Settings, Listing)`.
+
+    Raises:
+        InputError: as the source's own `find` does, or no clip of the splits asked for.
+    """
+    own = {name: chosen[name] for name in module.OPTIONS}
+    common = {field.name: chosen[field.name] for field in dataclasses.fields(Settings)}
+    listing = module.find(root, **own).only(chosen["only"])
+    if not listing.clips:
+        raise InputError(f"{root}: no clip of the split {' or '.join(chosen['only'])} is on disk")
+    return Settings(**common), listing
 
 
 _WORKERS = Option(1, "processes", least=1, most=4096)

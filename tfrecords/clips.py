@@ -78,6 +78,12 @@ class Listing:
     listed: dict[tuple[str, int, str], int]
     notes: tuple[str, ...] = ()
 
+    def only(self, splits):
+        """The `Listing` of these splits alone."""
+        clips = tuple(clip for clip in self.clips if clip.split in splits)
+        listed = {key: count for key, count in self.listed.items() if key[0] in splits}
+        return dataclasses.replace(self, clips=clips, listed=listed)
+
 
 class Lister:
     """Collects a `Listing`: what the lists name, and the clips of it that are on disk."""

@@ -1,7 +1,5 @@
 """What became of the clips of a dataset, in numbers and in words."""
 
-from lrl_keras.data import manifest as manifests
-
 
 def counts(listing, clips):
     """What was listed and what became of it.
@@ -39,7 +37,7 @@ def nothing(root, clips):
 
 def warnings(manifest):
     """What a user should know before training on finished records, a line each."""
-    for split in manifests.SPLITS:
+    for split in manifest["arguments"]["only"]:
         labels = {"0": 0, "1": 0}
         for shard in manifest["shards"]:
             if shard["split"] == split:

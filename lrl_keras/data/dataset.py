@@ -12,7 +12,7 @@ import tensorflow as tf
 from lrl_keras.data import manifest as manifests
 from lrl_keras.data import order, schema
 from lrl_keras.data.augment import AUGMENTATIONS, augmentation
-from lrl_keras.data.readers import Cached, Stored
+from lrl_keras.data.readers import Cached, Stored, in_file_order
 from lrl_keras.data.source import Source
 from lrl_keras.errors import InputError
 
@@ -22,6 +22,7 @@ def load(
     split,
     batch_size,
     *,
+    methods=None,
     image_size=None,
     seed=0,
     epoch=0,
@@ -45,6 +46,7 @@ def load(
         records: folder that `lrl-keras prepare` wrote.
         split: `"train"`, `"val"` or `"test"`.
         batch_size: examples a batch, at least 1.
+        methods: names of forgery methods; forged examples of others are left out. Default: all.
         image_size: side of the images in pixels; default: the records' own.
         seed: int that the order, the balance and the random changes follow from.
         epoch: number of the first iteration, from 0.
@@ -68,8 +70,9 @@ def load(
         (B,), 0 for `similarity` and `mask` where the mask is not known.
 
     Raises:
-        InputError: records missing or damaged, a split that is empty or cannot be balanced, less
-            than one full batch, an argument out of range, or too little memory for the cache.
+        InputError: records missing or damaged, a split that is empty or cannot be balanced, a
+            method that it does not hold, less than one full batch, an argument out of range, or
+            too little memory for the cache.
     """
     training = split == "train"
     shuffle, balance, drop_remainder = (
@@ -81,7 +84,7 @@ def load(
         choices = ", ".join(AUGMENTATIONS)
         raise InputError(f"augment must be one of {choices}. Received: {augment!r}")
     _check_positive(batch_size=batch_size, image_size=image_size, shuffle_buffer=shuffle_buffer)
-    source = Source.open(records, split, verify)
+    source = Source.open(records, split, verify, methods)
     if balance:
         source.check_both_classes()
     count = 2 * min(source.totals) if balance else sum(source.totals)
@@ -117,13 +120,14 @@ def load(
     return dataset
 
 
-def examples(records, split, *, batch_size, image_size=None, verify=True):
+def examples(records, split, *, batch_size, methods=None, image_size=None, verify=True):
     """Every example of a split once, in the order of the records, with all that is known of it.
 
     Args:
         records: folder that `lrl-keras prepare` wrote.
         split: `"train"`, `"val"` or `"test"`.
         batch_size: examples a batch, at least 1; the last batch may be smaller.
+        methods: as of `load`.
         image_size: side of the images in pixels; default: the records' own.
         verify: compare the shards with the checksums of the manifest first.
 
@@ -134,11 +138,12 @@ def examples(records, split, *, batch_size, image_size=None, verify=True):
         `box` int64 (B, 4).
 
     Raises:
-        InputError: records missing or damaged, an empty split, or an argument out of range.
+        InputError: records missing or damaged, an empty split, a method that it does not hold, or
+            an argument out of range.
     """
     _check_positive(batch_size=batch_size, image_size=image_size)
-    source = Source.open(records, split, verify)
-    dataset = order.in_file_order(source).map(
+    source = Source.open(records, split, verify, methods)
+    dataset = in_file_order(source).map(
         Stored(source, image_size).example, tf.data.AUTOTUNE, deterministic=True
     )
     dataset = dataset.batch(batch_size).map(_example_batch)
@@ -164,7 +169,7 @@ def boxes(records):
     splits = sorted({shard["split"] for shard in manifest["shards"] if shard["examples"]})
     # All of them are compared with their checksums before any is read.
     for source in [Source.open(records, split, verify=True) for split in splits]:
-        for features in order.in_file_order(source).map(schema.decode).as_numpy_iterator():
+        for features in in_file_order(source).map(schema.decode).as_numpy_iterator():
             names = (features[name].decode() for name in ("dataset", "method", "video"))
             box = tuple(int(side) for side in features["box"])
             frames = found.setdefault(tuple(names), {})

@@ -10,11 +10,6 @@ _INTERLEAVED_SHARDS = 16
 _SHARDS, _EXAMPLES, _CHANGES = range(3)
 
 
-def in_file_order(source):
-    """Serialized examples of all shards, one shard after the other."""
-    return tf.data.TFRecordDataset(source.paths, buffer_size=1 << 20)
-
-
 def entries(reader, key, shuffle, balance, shuffle_buffer):
     """Entries of the examples of one epoch.
 

@@ -8,11 +8,17 @@ import numpy as np
 import tensorflow as tf
 
 from lrl_keras import machine
-from lrl_keras.data import images, order, schema
+from lrl_keras.data import images, schema
 from lrl_keras.errors import InputError
 
 _MOST_OF_MEMORY = 0.8
 _LABEL = {"label": tf.io.FixedLenFeature([], tf.int64)}
+_KIND = {**_LABEL, "method": tf.io.FixedLenFeature([], tf.string)}
+
+
+def in_file_order(source):
+    """`tf.data.Dataset` of the serialized examples of a source, one shard after the other."""
+    return _serialized(source, source.paths)
 
 
 class Stored:
@@ -29,7 +35,7 @@ class Stored:
 
     def entries(self, shard):
         """`tf.data.Dataset` of the entries of a shard, given by its number."""
-        return tf.data.TFRecordDataset(tf.constant(self.source.paths)[shard], buffer_size=1 << 20)
+        return _serialized(self.source, tf.constant(self.source.paths)[shard])
 
     def label(self, entry):
         """Scalar int64 tensor: 0 real, 1 forged."""
@@ -101,7 +107,7 @@ class Cached:
 
     def _fill(self, stored):
         arrays = self._images, self._masks, self._labels, self._has_mask
-        examples = order.in_file_order(self.source).map(
+        examples = in_file_order(self.source).map(
             stored.training_example, tf.data.AUTOTUNE, deterministic=True
         )
         filled = 0
@@ -117,6 +123,18 @@ class Cached:
                 f"{source.folder}: split {source.split!r} does not hold the {len(self._images)} "
                 "examples that its manifest says; run `lrl-keras prepare` again"
             )
+
+
+def _serialized(source, paths):
+    stored = tf.data.TFRecordDataset(paths, buffer_size=1 << 20)
+    if source.methods is None:
+        return stored
+
+    def wanted(entry):
+        kind = tf.io.parse_single_example(entry, _KIND)
+        return (kind["label"] == 0) | tf.reduce_any(kind["method"] == source.methods)
+
+    return stored.filter(wanted)
 
 
 def _check_memory(source, side, needed):

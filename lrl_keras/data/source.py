@@ -1,5 +1,6 @@
 """One split of a folder of records: where its shards lie and how many examples they hold."""
 
+import collections
 import dataclasses
 
 import numpy as np
@@ -18,7 +19,8 @@ class Source:
         split: `"train"`, `"val"` or `"test"`.
         image_size: side of the stored images in pixels.
         paths: the shards, in the order of the manifest.
-        counts: int64 (shards, 2): real and forged examples of each shard.
+        counts: int64 (shards, 2): real and forged examples of each shard, of `methods` alone.
+        methods: forgery methods whose examples are read beside all real ones; `None`: all.
     """
 
     folder: str
@@ -26,13 +28,15 @@ class Source:
     image_size: int
     paths: list[str]
     counts: np.ndarray
+    methods: tuple[str, ...] | None = None
 
     @classmethod
-    def open(cls, records, split, verify):
+    def open(cls, records, split, verify, methods=None):
         """Read the manifest of `records`; with `verify`, compare the shards' checksums.
 
         Raises:
-            InputError: records missing or damaged, an unknown or empty split.
+            InputError: records missing or damaged, an unknown or empty split, a method of which
+                there is no example.
         """
         if split not in manifests.SPLITS:
             raise InputError(
@@ -47,6 +51,9 @@ class Source:
                 f"{records}: split {split!r} holds no examples; there are: "
                 f"{', '.join(there) or 'none at all'}"
             )
+        if methods is not None:
+            clips = [clip for clip in manifest["clips"] if clip["split"] == split]
+            counts = _counts_of(records, clips, shards, methods)
         if verify:
             manifests.verify(records, manifest, (split,))
         return cls(
@@ -55,6 +62,7 @@ class Source:
             image_size=manifest["arguments"]["image_size"],
             paths=[files.join(records, shard["name"]) for shard in shards],
             counts=counts,
+            methods=None if methods is None else tuple(methods),
         )
 
     @property
@@ -69,7 +77,7 @@ class Source:
             if self.totals[missing] == 0:
                 raise InputError(
                     f"{self.folder}: split {self.split!r} has {self.totals[1 - missing]} examples, "
-                    f"none of them {name}; a balanced split needs both: prepare {name} clips too"
+                    f"none of them {name}; training needs both: prepare {name} clips too"
                 )
 
 
@@ -82,3 +90,21 @@ def _labels(records, shard):
             "run `lrl-keras prepare` again"
         )
     return counts
+
+
+def _counts_of(records, clips, shards, methods):
+    """`Source.counts` with the forged examples of `methods` alone."""
+    found = {shard["name"]: [0, 0] for shard in shards}
+    forged = collections.Counter()
+    for clip in clips:
+        forged[clip["method"]] += clip["label"] * len(clip["kept"])
+        if clip["label"] == 0 or clip["method"] in methods:
+            found[clip["shard"]][clip["label"]] += len(clip["kept"])
+    for method in methods:
+        if not forged[method]:
+            known = ", ".join(sorted(name for name, count in forged.items() if count))
+            raise InputError(
+                f"{records}: split {shards[0]['split']!r} holds no forged examples of the method "
+                f"{method!r}; there are: {known or 'none at all'}"
+            )
+    return np.array(list(found.values()), np.int64)

@@ -1,7 +1,11 @@
-"""The network, its backbones and its decoders."""
+"""The network, its backbones and its decoders, and what it is compared with."""
 
 from lrl_keras.models.backbones import BACKBONES
+from lrl_keras.models.baselines import Classifier
 from lrl_keras.models.cost import multiply_adds
 from lrl_keras.models.lrl import LRL
 
-__all__ = ["BACKBONES", "LRL", "multiply_adds"]
+# What a run directory may hold.
+ARCHITECTURES = {"lrl": LRL, "classifier": Classifier}
+
+__all__ = ["ARCHITECTURES", "BACKBONES", "LRL", "Classifier", "multiply_adds"]

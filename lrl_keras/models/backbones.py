@@ -86,6 +86,22 @@ BACKBONES = {
 }
 
 
+def from_config(backbone):
+    """A backbone as `streams` takes it, and what stands for it in a configuration.
+
+    Args:
+        backbone: name, backbone object, or what this function made of an object before.
+
+    Returns:
+        (name or backbone object, name or dict of plain values).
+    """
+    if isinstance(backbone, str):
+        return backbone, backbone
+    if isinstance(backbone, dict):
+        return keras.saving.deserialize_keras_object(backbone, safe_mode=True), backbone
+    return backbone, keras.saving.serialize_keras_object(backbone)
+
+
 def streams(backbone, image_size, weights, frequency):
     """The stages of the RGB stream and, if asked for, of the frequency stream.
 

@@ -3,17 +3,13 @@
 import keras
 
 from lrl_keras.layers import RFAM, BilinearResize, FrequencyFilter, PatchSimilarity
-from lrl_keras.losses import SegmentationLoss, SimilarityLoss
-from lrl_keras.metrics import EqualErrorRate
-from lrl_keras.models.backbones import LEVELS, streams
+from lrl_keras.models.backbones import LEVELS, from_config, streams
 from lrl_keras.models.decoder import decoder as build_decoder
-from lrl_keras.optimizers import AdamL2
-
-LOSS_WEIGHTS = {"label": 1.0, "similarity": 10.0, "mask": 1.0}
+from lrl_keras.models.detector import Detector, checked_integer
 
 
 @keras.saving.register_keras_serializable("lrl_keras")
-class LRL(keras.Model):
+class LRL(Detector):
     """Local Relation Learning for face forgery detection.
 
     The RGB face and its high-pass image pass through two streams, are fused by attention at three
@@ -72,29 +68,15 @@ class LRL(keras.Model):
         crop_size=None,
         **kwargs,
     ):
-        # Not the object, whose weights Keras would track beside those of its copies.
-        if isinstance(backbone, (str, dict)):
-            backbone_config = backbone
-        else:
-            backbone_config = keras.saving.serialize_keras_object(backbone)
-        if isinstance(backbone, dict):
-            backbone = keras.saving.deserialize_keras_object(backbone, safe_mode=True)
+        backbone, backbone_config = from_config(backbone)
         if rfam is None:
             rfam = frequency
         if rfam and not frequency:
             raise ValueError(
                 "RFAM attends to two streams. Received: rfam=True with frequency=False"
             )
-        # Bounded, so that a stranger's configuration cannot ask for all of the memory.
-        for name, value, least, most in (
-            ("image_size", image_size, 32, 4096),
-            ("patches", patches, 1, 64),
-        ):
-            if int(value) != value or not least <= value <= most:
-                raise ValueError(
-                    f"`{name}` must be an integer from {least} to {most}. Received: {name}={value}"
-                )
-        image_size = int(image_size)
+        image_size = checked_integer("image_size", image_size, 32, 4096)
+        patches = checked_integer("patches", patches, 1, 64)
 
         # Layers
         stages = streams(backbone, image_size, weights, frequency)
@@ -139,7 +121,7 @@ class LRL(keras.Model):
         # Config
         self.backbone = backbone_config
         self.image_size = image_size
-        self.patches = int(patches)
+        self.patches = patches
         self.alpha = float(alpha)
         self.frequency = frequency
         self.rfam = rfam
@@ -159,62 +141,6 @@ class LRL(keras.Model):
         ]
         return keras.layers.Concatenate(name="multi_scale")([*maps, fused["high"]])
 
-    def compile(self, optimizer=None, loss=None, loss_weights=None, metrics=None, **kwargs):
-        """Compile with the paper's settings where nothing else is said.
-
-        Args:
-            optimizer: defaults to `AdamL2()`.
-            loss: defaults to binary cross-entropy for `"label"` (Eq. 11), `SimilarityLoss`
-                (Eq. 10) and `SegmentationLoss` for `"mask"` (Eq. 12).
-            loss_weights: defaults to 1, 10 and 1 in that order (Eq. 13, Sec. 4.1).
-            metrics: defaults to accuracy, AUC and EER of `"label"`.
-            **kwargs: further arguments of `keras.Model.compile`.
-        """
-        if loss is None:
-            loss = {
-                "label": keras.losses.BinaryCrossentropy(),
-                "similarity": SimilarityLoss(self.patches),
-                "mask": SegmentationLoss(),
-            }
-            if loss_weights is None:
-                loss_weights = LOSS_WEIGHTS
-        if metrics is None:
-            metrics = {
-                "label": [
-                    keras.metrics.BinaryAccuracy(name="accuracy"),
-                    keras.metrics.AUC(num_thresholds=1000, name="auc"),
-                    EqualErrorRate(name="eer"),
-                ]
-            }
-        super().compile(
-            optimizer=AdamL2() if optimizer is None else optimizer,
-            loss=self._supervised(loss),
-            loss_weights=self._supervised(loss_weights),
-            metrics=metrics,
-            **kwargs,
-        )
-
-    def compile_from_config(self, config):
-        """Compile as before saving; Keras leaves this to models with a `compile` of their own."""
-        self.compile(**keras.saving.deserialize_keras_object(config))
-        self.optimizer.build(self.trainable_variables)
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        return super().compute_loss(
-            x, self._supervised(y), y_pred, self._supervised(sample_weight), training
-        )
-
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        return super().compute_metrics(
-            x, self._supervised(y), y_pred, self._supervised(sample_weight)
-        )
-
-    def _supervised(self, targets):
-        """What belongs to the outputs that this model has: ablated ones have no similarity."""
-        if not isinstance(targets, dict) or self.similarity:
-            return targets
-        return {name: target for name, target in targets.items() if name != "similarity"}
-
     def get_config(self):
         return {
             "name": self.name,
@@ -230,7 +156,3 @@ class LRL(keras.Model):
             "crop_margin": self.crop_margin,
             "crop_size": self.crop_size,
         }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        return cls(**config)

@@ -290,3 +290,38 @@ def test_the_boxes_of_all_splits_are_found(photograph_records):
             clip[example.frame] = [example.box]
     assert found == expected
     assert len(found) == 16
+
+
+@pytest.mark.parametrize("cache", [False, True])
+def test_forgeries_of_other_methods_are_left_out(photograph_records, cache):
+    def methods(split, **arguments):
+        batches = examples(photograph_records, split, batch_size=7, **arguments)
+        found = [name.decode() for batch in batches for name in batch["method"].numpy()]
+        assert batches.cardinality() == -(-len(found) // 7)
+        return collections.Counter(found)
+
+    everything = methods("train")
+    assert set(everything) == {"real", "Deepfakes", "FaceSwap", "Face2Face"}
+    for chosen in (("FaceSwap",), ("Face2Face", "Deepfakes")):
+        expected = {name: everything[name] for name in ("real", *chosen)}
+        assert methods("train", methods=chosen) == expected
+        batches = load(
+            photograph_records, "train", 1, methods=chosen, balance=False, shuffle=False,
+            augment="none", cache=cache,
+        )  # fmt: skip
+        labels = [int(targets["label"][0, 0]) for _, targets, _ in batches]
+        assert len(batches) == len(labels) == sum(expected.values())
+        assert sum(labels) == sum(expected.values()) - expected["real"]
+
+
+def test_one_method_is_balanced_against_all_real_faces(photograph_records):
+    batches = load(photograph_records, "train", 2, methods=["FaceSwap"], shuffle_buffer=16)
+    for _ in range(2):
+        labels = np.concatenate([targets["label"].numpy() for _, targets, _ in batches])
+        assert labels.sum() == len(labels) / 2 == 14
+
+
+def test_a_method_that_is_not_there_is_said(photograph_records):
+    for reader in (load, examples):
+        with pytest.raises(InputError, match="'swap'; there are: Deepfakes, Face2Face, FaceSwap"):
+            reader(photograph_records, "val", batch_size=4, methods=["FaceSwap", "swap"])

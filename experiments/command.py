@@ -1,0 +1,204 @@
+"""The command line that all experiments have in common."""
+
+import argparse
+import dataclasses
+import shlex
+import sys
+
+from experiments import grid
+from lrl_keras.errors import InputError, UnreachableError
+from lrl_keras.training import Settings
+
+ROOTS = {
+    "ffpp": "FaceForensics++",
+    "celeb_df": "Celeb-DF v1 or v2",
+    "dfdc": "the DFDC preview",
+    "dfd": "DeepFakeDetection",
+    "portraits": "real portraits, one identity each",
+}
+
+# Everything runs in minutes and the figures mean nothing.
+_SMOKE = {
+    "frames_per_video": 4,
+    "image_size": 64,
+    "backbone": "tiny",
+    "weights": None,
+    "epochs": 1,
+    "batch_size": 4,
+    "seeds": (0,),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """What the user chose of an experiment.
+
+    Attributes:
+        out: folder of the experiments.
+        roots: folders of the datasets, by their names in `ROOTS`.
+        frames_per_video, image_size: of the records, the latter of the networks too.
+        backbone: of every network; `None`: of each its own.
+        weights: `"imagenet"` or `None`.
+        epochs, batch_size, learning_rate, halve_every: as in `lrl_keras.training.Settings`.
+        cache, precision: as there.
+        seeds: of the trainings, one run each.
+        index, of: this machine's share of the runs.
+        workers: processes that prepare records; `None`: one for each core.
+        prepare_only: stop when the records are there.
+        smoke: whether all of it is only to be seen working.
+        command: the command line.
+        extra: whole numbers that this experiment alone asks for, by name.
+    """
+
+    out: str
+    roots: dict
+    frames_per_video: int
+    image_size: int
+    backbone: str | None
+    weights: str | None
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    halve_every: int
+    cache: bool
+    precision: str
+    seeds: tuple
+    index: int
+    of: int
+    workers: int | None
+    prepare_only: bool
+    smoke: bool
+    command: str
+    extra: dict
+
+    def settings(self, seed, **others):
+        """`Settings` of one training: what was chosen, and `others` of the network."""
+        if self.backbone is not None:
+            others["backbone"] = self.backbone
+        if self.weights is None:
+            others["head_epochs"] = 0
+        return Settings(
+            image_size=self.image_size,
+            weights=self.weights,
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            halve_every=self.halve_every,
+            cache=self.cache,
+            precision=self.precision,
+            seed=seed,
+            **others,
+        )
+
+
+def run(module, doc, roots, experiment, argv=None, extra=None, **defaults):
+    """Run an experiment from its command line.
+
+    Args:
+        module: its name, as after `python -m`.
+        doc: its docstring, shown by `--help`.
+        roots: names in `ROOTS` of the datasets that it needs.
+        experiment: function of a `Choice`, returning an object that has `records` (all that must be
+            prepared), `tasks()` (of `grid.work`) and `report()` (writes, returns the paths).
+        argv: the command line. Defaults to that of the process.
+        extra: dict of name to (default, help) of further options, whole numbers from 1.
+        **defaults: that differ from the paper's.
+
+    Returns:
+        exit code: 0 done, 1 it failed.
+    """
+    choice = parse(module, doc, roots, argv, extra, **defaults)
+    try:
+        return _run(experiment(choice), choice)
+    except (InputError, UnreachableError, OSError) as error:
+        print(f"{module}: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{module}: interrupted; the same command goes on where it was", file=sys.stderr)
+        return 130
+
+
+def _run(experiment, choice):
+    for records in experiment.records:
+        records.prepare(choice.workers)
+    if choice.prepare_only:
+        return 0
+    failures = grid.work(experiment.tasks(), choice.index, choice.of)
+    for failure in failures:
+        print(f"error: {failure}", file=sys.stderr)
+    for path in experiment.report():
+        print(path)
+    return 1 if failures else 0
+
+
+def parse(module, doc, roots, argv=None, extra=None, **defaults):
+    """The `Choice` of a command line."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {module}",
+        description=doc,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("out", metavar="OUT", help="folder of all experiments")
+    for root in roots:
+        parser.add_argument(
+            "--" + root.replace("_", "-"),
+            dest=root,
+            required=True,
+            metavar="ROOT",
+            help=f"folder of {ROOTS[root]}",
+        )
+    paper = {field.name: field.default for field in dataclasses.fields(Settings)}
+    paper |= {"frames_per_video": 50, "seeds": (0,), "backbone": None, **defaults}
+
+    def option(name, text, **arguments):
+        default = paper[name]
+        parser.add_argument(
+            "--" + name.replace("_", "-"),
+            default=argparse.SUPPRESS,
+            help=f"{text} (default: {' '.join(map(str, default)) if name == 'seeds' else default})",
+            **arguments,
+        )
+
+    option("seeds", "of the trainings, one run each", type=int, nargs="+")
+    option("backbone", "of every network; None: of each its own")
+    option("weights", "to begin with", choices=["imagenet", "none"])
+    option("image_size", "side of the faces, pixels", type=int)
+    option("frames_per_video", "frames of each video", type=int)
+    option("epochs", "passes over the training split", type=int)
+    option("batch_size", "faces a step", type=int)
+    option("learning_rate", "of the first epoch", type=float)
+    option("halve_every", "epochs after which the rate is halved", type=int)
+    option("precision", "of the trainings", choices=["auto", "float32", "mixed_float16"])
+    parser.add_argument("--cache", action="store_true", help="keep the training faces in memory")
+    parser.add_argument("--workers", type=int, help="processes that prepare the records")
+    parser.add_argument(
+        "--prepare-only", action="store_true", help="make the records, do not train"
+    )
+    parser.add_argument(
+        "--index", type=int, default=0, help="which share of the runs is this machine's, from 0"
+    )
+    parser.add_argument("--of", type=int, default=1, help="machines that share the runs")
+    parser.add_argument(
+        "--smoke", action="store_true", help="tiny, to see it work; the figures mean nothing"
+    )
+    for name, (default, text) in (extra or {}).items():
+        parser.add_argument(
+            f"--{name}", type=int, default=default, help=f"{text} (default: {default})"
+        )
+    given = vars(parser.parse_args(argv))
+    for name in extra or {}:
+        if given[name] < 1:
+            parser.error(f"--{name} must be at least 1, received {given[name]}")
+    if not 0 <= given["index"] < given["of"]:
+        parser.error(f"--index must be from 0 to {given['of'] - 1}, received {given['index']}")
+    if given.get("weights") == "none":
+        given["weights"] = None
+    chosen = {**paper, **(_SMOKE if given["smoke"] else {}), **given}
+    names = {field.name for field in dataclasses.fields(Choice)} - {"roots", "command", "extra"}
+    return Choice(
+        roots={root: chosen[root] for root in roots},
+        command=shlex.join(["python", "-m", module, *argv]),
+        extra={name: given[name] for name in extra or {}},
+        **{name: tuple(chosen[name]) if name == "seeds" else chosen[name] for name in names},
+    )

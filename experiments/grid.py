@@ -1,0 +1,166 @@
+"""Many trainings: which there are, where each lies, which are finished.
+
+A run's folder is named after its settings and its records, so that experiments that need the same
+training share it, and so that other settings never meet the results of these.
+"""
+
+import dataclasses
+import hashlib
+import json
+import sys
+import time
+
+from experiments.datasets import Records
+from lrl_keras import evaluation, files, training
+from lrl_keras import runs as run_folders
+from lrl_keras.errors import InputError
+
+_SECONDS = "seconds.json"
+_METRICS = "metrics.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One training and what it is measured on.
+
+    Attributes:
+        settings: `lrl_keras.training.Settings`.
+        records: `experiments.datasets.Records` that it is trained on.
+        out: folder of the experiments.
+    """
+
+    settings: training.Settings
+    records: Records
+    out: str
+
+    @property
+    def folder(self):
+        """Where the run lies; the records must be there."""
+        # Those that differ from the paper's: a new setting leaves the old names as they are.
+        chosen = {
+            field.name: getattr(self.settings, field.name)
+            for field in dataclasses.fields(self.settings)
+            if getattr(self.settings, field.name) != field.default
+        }
+        chosen.pop("cache", None)  # Changes nothing but the speed.
+        identity = json.dumps([chosen, self.records.fingerprint], sort_keys=True)
+        digest = hashlib.sha256(identity.encode()).hexdigest()[:10]
+        return files.join(self.out, "runs", f"{self.records.name}-{self._words()}-{digest}")
+
+    def _words(self):
+        settings = self.settings
+        parts = ("frequency", "rfam", "similarity")
+        without = [f"no-{part}" for part in parts if getattr(settings, part) is False]
+        methods = [] if settings.methods is None else sorted(settings.methods)
+        words = [settings.architecture, settings.backbone, *without, *methods]
+        return "-".join([*words, f"seed{settings.seed}"])
+
+    def result(self, records, methods=None, folder="test"):
+        """What `lrl_keras.evaluation.evaluate` found on `records`, `None` if it has not yet."""
+        path = files.join(self._place(records, methods, folder), _METRICS)
+        if not files.exists(path):
+            return None
+        found = json.loads(files.read_bytes(path))
+        return found if found["manifest_sha256"] == records.fingerprint else None
+
+    def measure(self, records, methods=None, folder="test"):
+        """Score the test split of `records`, unless that is done.
+
+        Args:
+            records: `Records`.
+            methods: forgery methods to measure; default: those of the training.
+            folder: name for the figures within the run's folder.
+
+        Returns:
+            what `result` gives.
+        """
+        if self.result(records, methods, folder) is None:
+            evaluation.evaluate(
+                run_folders.load(self.folder),
+                records.folder,
+                methods=methods or self.settings.methods,
+                batch_size=self.settings.batch_size,
+                out=self._place(records, methods, folder),
+            )
+        return self.result(records, methods, folder)
+
+    def train(self, verbose):
+        """Train, or go on where an interrupted training was; nothing if it is finished."""
+        if self.finished():
+            return
+        before, start = self.seconds(), time.monotonic()
+        begun = files.exists(files.join(self.folder, run_folders.CONFIG))
+        try:
+            training.train(
+                self.records.folder, self.folder, self.settings, resume=begun, verbose=verbose
+            )
+        finally:
+            spent = before + time.monotonic() - start
+            files.write_text(files.join(self.folder, _SECONDS), json.dumps(spent) + "\n")
+
+    def finished(self):
+        """Whether all epochs are done."""
+        history = files.join(self.folder, "history.csv")
+        if not files.exists(history):
+            return False
+        return len(files.read_bytes(history).splitlines()) - 1 >= self.settings.epochs
+
+    def seconds(self):
+        """Time that its training took so far, over all attempts that were not killed."""
+        path = files.join(self.folder, _SECONDS)
+        return json.loads(files.read_bytes(path)) if files.exists(path) else 0.0
+
+    def _place(self, records, methods, folder):
+        parts = [folder, records.name, *sorted(methods or ())]
+        return files.join(self.folder, "-".join(parts))
+
+
+def runs(choice, records, network, **others):
+    """A `Run` for each seed.
+
+    Args:
+        choice: `experiments.command.Choice`.
+        records: `Records` to train on.
+        network: one of `experiments.networks`.
+        **others: further settings.
+    """
+    return tuple(
+        Run(choice.settings(seed, **network, **others), records, choice.out)
+        for seed in choice.seeds
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A run and one set of records that it is measured on."""
+
+    run: Run
+    records: Records
+    methods: tuple[str, ...] | None = None
+
+
+def work(tasks, index=0, of=1, verbose=2):
+    """Train and measure a share of the tasks' runs.
+
+    Args:
+        tasks: list of `Task`.
+        index, of: this machine's share: every `of`-th run, from the `index`-th.
+        verbose: as in `keras.Model.fit`.
+
+    Returns:
+        list of lines, one for each run that failed; the others are done nevertheless.
+    """
+    grouped = {}
+    for task in tasks:
+        grouped.setdefault(task.run.folder, []).append(task)
+    failures = []
+    mine = list(grouped.items())[index::of]
+    for number, (folder, wanted) in enumerate(mine, 1):
+        print(f"[{number}/{len(mine)}] {folder}", file=sys.stderr, flush=True)
+        try:
+            wanted[0].run.train(verbose)
+            for task in wanted:
+                task.run.measure(task.records, task.methods)
+        except (InputError, FloatingPointError) as error:
+            failures.append(f"{folder}: {error}")
+    return failures
