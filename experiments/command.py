@@ -1,6 +1,7 @@
 """The command line that all experiments have in common."""
 
 import argparse
+import contextlib
 import dataclasses
 import shlex
 import sys
@@ -123,7 +124,9 @@ def _run(experiment, choice):
         records.prepare(choice.workers)
     if choice.prepare_only:
         return 0
-    failures = grid.work(experiment.tasks(), choice.index, choice.of)
+    # Keras shows its progress on standard output.
+    with contextlib.redirect_stdout(sys.stderr):
+        failures = grid.work(experiment.tasks(), choice.index, choice.of)
     for failure in failures:
         print(f"error: {failure}", file=sys.stderr)
     for path in experiment.report():

@@ -17,6 +17,8 @@ Not run yet with the whole dataset. Without the trainings it is two passes over 
 import dataclasses
 import sys
 
+import numpy as np
+
 from experiments import command, figures, pictures
 
 LEVELS = ("mid", "high")
@@ -52,7 +54,7 @@ class Figure5(figures.Figure):
                 sheet.outline(row, 0, mask)
             for column, name in enumerate(_HEADS, 1):
                 sheet.map(row, column, maps[name][row] / greatest[name], "inferno")
-        sheet.bar("inferno", (1, len(_HEADS)), "mean activation, of the greatest in the column")
+        sheet.bar("inferno", (1, len(_HEADS)), "mean strength, of the greatest in the column")
         sheet.save(path)
         rows = {
             kind: {
@@ -66,7 +68,7 @@ class Figure5(figures.Figure):
         return _shown(), {"rows": rows, "greatest": greatest}, notes
 
     def _maps(self, images):
-        """Activations by name, (B, H, W) each, and the scores of the whole network."""
+        """Strengths by name, (B, H, W) each, and the scores of the whole network."""
         baseline = self.network(figures.BASELINE)
         # What is pooled to the label is the last map.
         last = figures.with_maps(baseline, baseline=baseline.get_layer("pool").input)
@@ -78,8 +80,22 @@ class Figure5(figures.Figure):
             streams |= {f"rgb_{level}": rgb, f"frequency_{level}": frequency}
         outputs = figures.predict(figures.with_maps(whole, **streams), images)
         found |= {name: outputs[name] for name in streams}
-        activations = {name: figures.activation(maps) for name, maps in found.items()}
-        return activations, outputs["label"][:, 0]
+        return {name: strength(maps) for name, maps in found.items()}, outputs["label"][:, 0]
+
+
+def strength(maps):
+    """How strongly a network answers at each place: the mean over the channels, signs left out.
+
+    The mid maps of EfficientNet and Xception are sums that no activation follows: half of their
+    values are below 0, and a plain mean would be nearly 0 anywhere.
+
+    Args:
+        maps: (B, H, W, C).
+
+    Returns:
+        float32 (B, H, W).
+    """
+    return np.abs(maps).mean(axis=-1)
 
 
 def _numbers(values):
@@ -99,8 +115,8 @@ def _shown():
         "its attention (A_1 U_1 and A_2 U_2 of Eq. 6). The paper does not say of which level: the "
         "high one has the size of the baseline's map, the mid one shows four times as many places.",
         "",
-        "A map is the mean over the channels of the values above 0, divided by the greatest value "
-        "in its column (`greatest` in the JSON). So the faces of a column can be compared, and an "
+        "A map is the mean over the channels, signs left out, divided by the greatest value in its "
+        "column (`greatest` in the JSON). So the faces of a column can be compared, and an "
         "even map looks even; two columns cannot be compared.",
         "",
         "`unevenness` in the JSON is the standard deviation of a map over its mean.",

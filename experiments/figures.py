@@ -205,21 +205,6 @@ def with_maps(model, **maps):
     return keras.Model(model.inputs, {**model.output, **maps})
 
 
-def activation(maps):
-    """How strongly a network answers at each place: the mean over the channels, above 0.
-
-    Swish leaves values below 0, which stand for no answer; without the cut they would cancel
-    the answers of other channels.
-
-    Args:
-        maps: (B, H, W, C).
-
-    Returns:
-        float32 (B, H, W).
-    """
-    return np.maximum(maps, 0).mean(axis=-1, dtype=np.float32)
-
-
 def absent(drawn, masked):
     """Lines that name the kinds of faces of the paper of which there are none in `drawn`."""
     those = " of which the manipulated region is known" if masked else ""

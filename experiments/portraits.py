@@ -218,7 +218,6 @@ def main(argv=None):
         backbone="tiny",
         weights=None,
         image_size=160,
-        epochs=30,
         learning_rate=1e-3,
         cache=True,
         seeds=(0, 1, 2),

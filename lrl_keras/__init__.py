@@ -9,6 +9,7 @@ __all__ = ["LRL", "load"]
 _HOMES = {"LRL": "lrl_keras.models", "load": "lrl_keras.runs"}
 _MODULES = (
     "data",
+    "degradations",
     "evaluation",
     "layers",
     "losses",
@@ -16,6 +17,7 @@ _MODULES = (
     "models",
     "optimizers",
     "prediction",
+    "robustness",
     "training",
 )
 

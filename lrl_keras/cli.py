@@ -18,6 +18,17 @@ _PROBLEMS = {
 _SHOWN_PROBLEMS = 10
 # Those of `lrl_keras.data.augment`, whose import takes seconds.
 _AUGMENTATIONS = ["none", "flip", "strong"]
+# Those of `lrl_keras.degradations`.
+_DEGRADATIONS = [
+    "saturation",
+    "contrast",
+    "blocks",
+    "noise",
+    "blur",
+    "rescaling",
+    "video_compression",
+    "jpeg",
+]
 
 
 def main(argv=None):
@@ -128,19 +139,53 @@ def _evaluate(arguments):
     import lrl_keras
     from lrl_keras import evaluation
 
+    if not arguments.degrade:
+        for name in ("degradations", "levels", "seed"):
+            if getattr(arguments, name) is not None:
+                raise InputError(f"--{name} says how faces are degraded; give --degrade as well")
     model = lrl_keras.load(arguments.run)
+    out = arguments.out or arguments.run
     result = evaluation.evaluate(
         model,
         arguments.records,
         arguments.split,
+        methods=arguments.methods,
         batch_size=arguments.batch_size,
-        out=arguments.out or arguments.run,
+        out=out,
     )
+    robustness = _robustness(arguments, model, out) if arguments.degrade else None
     if arguments.json:
-        _print_json(result)
-    else:
-        _print_figures(result)
+        _print_json({**result, "robustness": robustness} if robustness else result)
+        return 0
+    _print_figures(result)
+    if robustness:
+        _print_robustness(robustness)
     return 0
+
+
+def _robustness(arguments, model, out):
+    from lrl_keras import robustness
+
+    result = robustness.measure(
+        {"model": model},
+        arguments.records,
+        arguments.split,
+        methods=arguments.methods,
+        degradations=arguments.degradations,
+        levels=arguments.levels or robustness.LEVELS,
+        seed=arguments.seed or 0,
+        batch_size=arguments.batch_size,
+        out={"model": out},
+    )["model"]
+    for name, cells in result["cells"].items():
+        unchanged = max(cell["unchanged_faces"] for cell in cells)
+        if unchanged:
+            print(
+                f"lrl-keras: warning: {name} changes nothing in {_number(unchanged, 'face')}: "
+                "no colour or contrast to lose",
+                file=sys.stderr,
+            )
+    return result
 
 
 def _predict(arguments):
@@ -222,6 +267,20 @@ def _print_figures(result):
             numbers = "".join(f"{100 * figures[name]:9.2f}%" for name in columns)
             counts = f"{figures['real']:8}{figures['forged']:8}"
             print(f"{level + ' ' + method:24}{numbers}{counts}")
+
+
+def _print_robustness(result):
+    clean = result["clean"]["overall"]["auc"]
+    titles = {
+        "auc": f"AUC of frames under degradation; {100 * clean:.2f}% without",
+        "flipped": "decisions that are other than without",
+    }
+    levels = [cell["level"] for cell in next(iter(result["cells"].values()))]
+    for figure, title in titles.items():
+        print(f"\n{title}\n{'':24}" + "".join(f"{f'level {level}':>10}" for level in levels))
+        for name, cells in result["cells"].items():
+            numbers = "".join(f"{100 * cell['overall'][figure]:9.2f}%" for cell in cells)
+            print(f"{name:24}{numbers}")
 
 
 def _print_data_benchmark(result):
@@ -372,6 +431,13 @@ def _count(text):
     return value
 
 
+def _from_zero(text):
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"must be at least 0, received {text}")
+    return value
+
+
 def _add_prepare(verbs, chosen):
     parser = _add(
         verbs,
@@ -477,8 +543,14 @@ def _add_train(verbs):
         )
 
     option(
+        "--architecture",
+        "lrl",
+        choices=["lrl", "classifier"],
+        help="classifier: a backbone with one output, the baseline of Tables 1 to 3",
+    )
+    option(
         "--backbone",
-        "efficientnet_b4",
+        "efficientnet_b4, xception for the classifier",
         help="efficientnet_b4, efficientnet_b0, xception, mobilenet_v3_small or tiny",
     )
     option("--weights", "imagenet", help="imagenet, none, or a weights file of the backbone")
@@ -491,6 +563,8 @@ def _add_train(verbs):
     option("--rfam", "on", action=boolean, help="RFAM (Table 4)")
     option("--similarity", "on", action=boolean, help="MPSM (Table 4)")
     option("--attend-streams", "on", action=boolean, help="feed attended maps to the next stage")
+    option("--methods", "all", nargs="+", metavar="METHOD", help="forgery methods to train on")
+    option("--head-epochs", 0, type=int, help="first epochs that leave the backbones as they are")
     option("--epochs", 50, type=_count, help="passes over the balanced training split")
     option("--batch-size", 32, type=_count, help="faces a step, over all GPUs")
     option("--learning-rate", "2e-4", type=float, help="of the first epoch")
@@ -530,7 +604,9 @@ def _add_evaluate(verbs):
         _evaluate,
         "Measure a run on records, frame and video level.",
         "Prints ACC, balanced ACC, AUC, AP and EER per method and overall; writes metrics.json, "
-        "scores.csv, roc.png and scores.png.",
+        "scores.csv, roc.png and scores.png. With --degrade it goes on with faces that are "
+        "degraded in eight ways at five levels each, prints the AUC and the share of other "
+        "decisions, and writes robustness.json, robustness.csv and robustness.png.",
     )
     parser.add_argument("run", metavar="RUN", help="folder of the run")
     parser.add_argument("records", metavar="RECORDS", help="folder of records")
@@ -541,9 +617,38 @@ def _add_evaluate(verbs):
         help="which part of the records",
     )
     parser.add_argument(
+        "--methods", nargs="+", metavar="METHOD", help="forgery methods to measure (default: all)"
+    )
+    parser.add_argument(
         "--out", default=None, metavar="FOLDER", help="where to write (default: into RUN)"
     )
     parser.add_argument("--batch-size", type=_count, default=32, help="faces scored at once")
+    parser.add_argument(
+        "--degrade",
+        action="store_true",
+        help="measure on degraded faces too; each one counts as a face scored",
+    )
+    parser.add_argument(
+        "--degradations",
+        nargs="+",
+        choices=_DEGRADATIONS,
+        metavar="NAME",
+        help=f"of {', '.join(_DEGRADATIONS)} (default: all)",
+    )
+    parser.add_argument(
+        "--levels",
+        nargs="+",
+        type=int,
+        choices=range(1, 6),
+        metavar="N",
+        help="from 1, weak, to 5, strong (default: all)",
+    )
+    parser.add_argument(
+        "--seed",
+        type=_from_zero,
+        metavar="N",
+        help="of the degradations that draw: blocks and noise (default: 0)",
+    )
     parser.add_argument("--json", action="store_true", help="print everything as one JSON line")
 
 

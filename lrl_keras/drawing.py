@@ -299,6 +299,34 @@ def score_histogram(labels, scores, path, threshold=0.5):
     _save_figure(figure, path)
 
 
+def robustness_map(cells, levels, clean, path):
+    """Draw what is left of the AUC under degradations as a table of coloured numbers.
+
+    Args:
+        cells: dict of name to a row of (AUC in [0, 1], strength in words), one a level.
+        levels: names of the columns.
+        clean: AUC without degradation.
+        path: PNG file to write.
+    """
+    values = np.array([[auc for auc, _ in row] for row in cells.values()])
+    figure, axes = _figure(2 + 1.15 * len(levels), 1.4 + 0.55 * len(cells))
+    drawn = axes.imshow(values, cmap="viridis", vmin=0.5, vmax=1, aspect="auto")
+    for y, row in enumerate(cells.values()):
+        for x, (value, strength) in enumerate(row):
+            # Black on the bright half of the colours, white on the dark one.
+            colour = "black" if value > 0.8 else "white"
+            axes.text(x, y - 0.12, f"{100 * value:.1f}", color=colour, ha="center", va="center")
+            axes.text(x, y + 0.26, strength, color=colour, ha="center", va="center", size=7)
+    axes.set_xticks(range(len(levels)), [f"level {level}" for level in levels])
+    axes.set_yticks(range(len(cells)), cells)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_title(f"AUC in %, {100 * clean:.1f} without degradation", size=11)
+    legend = figure.colorbar(drawn, ax=axes, extend="min", ticks=np.linspace(0.5, 1, 6))
+    legend.ax.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    _save_figure(figure, path)
+
+
 def _fitted(image):
     """A square picture as large as an example may be drawn; small ones by a whole factor."""
     picture = Image.fromarray(image)

@@ -17,8 +17,8 @@ MODULES = {
 VERBS = {
     f"lrl_keras.{verb}"
     for verb in (
-        "inspection", "training", "evaluation", "prediction", "visualization", "export",
-        "benchmark",
+        "inspection", "training", "evaluation", "robustness", "prediction", "visualization",
+        "export", "benchmark",
     )
 }  # fmt: skip
 # The network: Keras and NumPy alone, and of our own rooms only those below.
@@ -111,7 +111,14 @@ def test_nothing_imports_the_command_line():
 
 @pytest.mark.parametrize(
     "room",
-    ["lrl_keras.data", "lrl_keras.faces", "lrl_keras.video", "lrl_keras.drawing", "tfrecords"],
+    [
+        "lrl_keras.data",
+        "lrl_keras.faces",
+        "lrl_keras.video",
+        "lrl_keras.drawing",
+        "lrl_keras.degradations",
+        "tfrecords",
+    ],
 )
 def test_pictures_and_records_know_nothing_of_the_network(room):
     for name, found in of(room).items():

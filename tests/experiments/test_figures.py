@@ -10,7 +10,7 @@ from sklearn.metrics import jaccard_score
 from trees import REGIONS, write_ffpp
 
 import lrl_keras.data
-from experiments import figure4, figure6, figures, pictures
+from experiments import figure4, figure5, figure6, figures, pictures
 from lrl_keras import runs
 
 KINDS = ["real", *REGIONS]
@@ -174,8 +174,8 @@ def test_figure5_maps_are_those_of_the_named_layers(trained):
     for name, numbers in row["maps"].items():
         model = baseline if name == "baseline" else whole
         maps = keras.Model(model.inputs, expected[name]).predict(example["image"][None], verbose=0)
-        assert numbers["mean"] == pytest.approx(float(maps.clip(0).mean()), rel=1e-4)
-        greatest = float(maps[0].clip(0).mean(axis=-1).max())
+        assert numbers["mean"] == pytest.approx(float(np.abs(maps).mean()), rel=1e-4)
+        greatest = float(np.abs(maps[0]).mean(axis=-1).max())
         assert numbers["greatest"] == pytest.approx(greatest, rel=1e-4)
         assert greatest <= trained.found(5)["greatest"][name] * 1.0001
 
@@ -281,6 +281,12 @@ def test_small_patches_at_the_border_are_not_weaker_for_it():
     assert figure4.most_predictive(maps, 4) == [(3, 3)]
     maps = np.arange(4, dtype=np.float32).reshape(1, 2, 2, 1)
     assert figure4.most_predictive(maps, 5) == [(1, 1)]
+
+
+def test_the_strength_of_a_map_counts_either_sign():
+    maps = np.zeros((1, 2, 2, 4), np.float32)
+    maps[0, 0, 0], maps[0, 1, 1] = [3, -3, 1, -1], 2
+    np.testing.assert_array_equal(figure5.strength(maps), [[[2, 0], [0, 2]]])
 
 
 def test_patches_are_shuffled_whole_and_the_mask_with_them():

@@ -59,3 +59,41 @@ def _changed(frames, region):
         # Upside down and brighter: wrong as a whole and along its border.
         frame[rows, columns] = np.clip(frame[rows, columns][::-1] + np.int16(40), 0, 255)
     return out
+
+
+def write_celeb_df(root):
+    """A real and a forged video of the official test list; returns `root`."""
+    names = {"Celeb-real/id0_0001": 1, "Celeb-synthesis/id0_id1_0001": 0}
+    _write_pair(root, *names)
+    lines = [f"{label} {name}.mp4\n" for name, label in names.items()]
+    (root / "List_of_testing_videos.txt").write_text("".join(lines))
+    return root
+
+
+def write_dfdc_preview(root):
+    """A real and a forged video of the test set; returns `root`."""
+    real, fake = "original_videos/10/10_A_001", "method_A/10/10_A/7_10_A_001"
+    _write_pair(root, real, fake)
+    common = {"set": "test", "augmentations": [], "target_id": 10}
+    entries = {
+        f"{real}.mp4": {"label": "real", **common},
+        f"{fake}.mp4": {"label": "fake", "swapped_id": 7, "source_video": "10_A", **common},
+    }
+    (root / "dataset.json").write_text(json.dumps(entries))
+    return root
+
+
+def write_dfd(root):
+    """A scene and its forgery in HQ; returns `root`."""
+    return _write_pair(
+        root,
+        "original_sequences/actors/c23/videos/24__scene",
+        "manipulated_sequences/DeepFakeDetection/c23/videos/24_23__scene__YR5OVD4S",
+    )
+
+
+def _write_pair(root, real, fake):
+    frames = _frames(0)
+    write_video(root / f"{real}.mp4", frames)
+    write_video(root / f"{fake}.mp4", _changed(frames, REGIONS["Deepfakes"]))
+    return root
