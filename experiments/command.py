@@ -92,7 +92,7 @@ class Choice:
         )
 
 
-def run(module, doc, roots, experiment, argv=None, extra=None, **defaults):
+def run(module, doc, roots, experiment, argv=None, optional=(), extra=None, **defaults):
     """Run an experiment from its command line.
 
     Args:
@@ -102,13 +102,14 @@ def run(module, doc, roots, experiment, argv=None, extra=None, **defaults):
         experiment: function of a `Choice`, returning an object that has `records` (all that must be
             prepared), `tasks()` (of `grid.work`) and `report()` (writes, returns the paths).
         argv: the command line. Defaults to that of the process.
+        optional: names in `ROOTS` of datasets that it can do without.
         extra: dict of name to (default, help) of further options, whole numbers from 1.
         **defaults: that differ from the paper's.
 
     Returns:
         exit code: 0 done, 1 it failed.
     """
-    choice = parse(module, doc, roots, argv, extra, **defaults)
+    choice = parse(module, doc, roots, argv, optional, extra, **defaults)
     try:
         return _run(experiment(choice), choice)
     except (InputError, UnreachableError, OSError) as error:
@@ -134,32 +135,61 @@ def _run(experiment, choice):
     return 1 if failures else 0
 
 
-def parse(module, doc, roots, argv=None, extra=None, **defaults):
-    """The `Choice` of a command line."""
+def parse(module, doc, roots, argv=None, optional=(), extra=None, **defaults):
+    """The `Choice` of a command line; arguments as of `run`."""
     argv = sys.argv[1:] if argv is None else argv
+    extra = extra or {}
+    paper = {field.name: field.default for field in dataclasses.fields(Settings)}
+    paper |= {"frames_per_video": 50, "seeds": (0,), "backbone": None, **defaults}
+    parser = _parser(module, doc, paper)
+    for root in (*roots, *optional):
+        parser.add_argument(
+            f"--{root.replace('_', '-')}",
+            required=root in roots,
+            metavar="ROOT",
+            help=f"folder of {ROOTS[root]}",
+        )
+    for name, (default, text) in extra.items():
+        parser.add_argument(
+            f"--{name}", type=int, default=default, help=f"{text} (default: {default})"
+        )
+    given = vars(parser.parse_args(argv))
+    for name in extra:
+        if given[name] < 1:
+            parser.error(f"--{name} must be at least 1, received {given[name]}")
+    if not 0 <= given["index"] < given["of"]:
+        parser.error(f"--index must be from 0 to {given['of'] - 1}, received {given['index']}")
+    if given.get("weights") == "none":
+        given["weights"] = None
+    if "seeds" in given:
+        given["seeds"] = tuple(given["seeds"])
+    chosen = {**paper, **(_SMOKE if given["smoke"] else {}), **given}
+    names = {field.name for field in dataclasses.fields(Choice)} - {"roots", "command", "extra"}
+    return Choice(
+        roots={root: given[root] for root in (*roots, *optional) if given[root] is not None},
+        command=shlex.join(["python", "-m", module, *argv]),
+        extra={name: given[name] for name in extra},
+        **{name: chosen[name] for name in names},
+    )
+
+
+def _parser(module, doc, defaults):
+    """What all experiments ask for; options that are not given stay out of the result."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {module}",
         description=doc,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("out", metavar="OUT", help="folder of all experiments")
-    for root in roots:
-        parser.add_argument(
-            "--" + root.replace("_", "-"),
-            dest=root,
-            required=True,
-            metavar="ROOT",
-            help=f"folder of {ROOTS[root]}",
-        )
-    paper = {field.name: field.default for field in dataclasses.fields(Settings)}
-    paper |= {"frames_per_video": 50, "seeds": (0,), "backbone": None, **defaults}
 
     def option(name, text, **arguments):
-        default = paper[name]
+        default = defaults[name]
+        if isinstance(default, tuple):
+            default = " ".join(map(str, default))
         parser.add_argument(
             "--" + name.replace("_", "-"),
             default=argparse.SUPPRESS,
-            help=f"{text} (default: {' '.join(map(str, default)) if name == 'seeds' else default})",
+            help=f"{text} (default: {default})",
             **arguments,
         )
 
@@ -173,7 +203,7 @@ def parse(module, doc, roots, argv=None, extra=None, **defaults):
     option("learning_rate", "of the first epoch", type=float)
     option("halve_every", "epochs after which the rate is halved", type=int)
     option("precision", "of the trainings", choices=["auto", "float32", "mixed_float16"])
-    parser.add_argument("--cache", action="store_true", help="keep the training faces in memory")
+    option("cache", "keep the training faces in memory", action=argparse.BooleanOptionalAction)
     parser.add_argument("--workers", type=int, help="processes that prepare the records")
     parser.add_argument(
         "--prepare-only", action="store_true", help="make the records, do not train"
@@ -185,23 +215,4 @@ def parse(module, doc, roots, argv=None, extra=None, **defaults):
     parser.add_argument(
         "--smoke", action="store_true", help="tiny, to see it work; the figures mean nothing"
     )
-    for name, (default, text) in (extra or {}).items():
-        parser.add_argument(
-            f"--{name}", type=int, default=default, help=f"{text} (default: {default})"
-        )
-    given = vars(parser.parse_args(argv))
-    for name in extra or {}:
-        if given[name] < 1:
-            parser.error(f"--{name} must be at least 1, received {given[name]}")
-    if not 0 <= given["index"] < given["of"]:
-        parser.error(f"--index must be from 0 to {given['of'] - 1}, received {given['index']}")
-    if given.get("weights") == "none":
-        given["weights"] = None
-    chosen = {**paper, **(_SMOKE if given["smoke"] else {}), **given}
-    names = {field.name for field in dataclasses.fields(Choice)} - {"roots", "command", "extra"}
-    return Choice(
-        roots={root: chosen[root] for root in roots},
-        command=shlex.join(["python", "-m", module, *argv]),
-        extra={name: given[name] for name in extra or {}},
-        **{name: tuple(chosen[name]) if name == "seeds" else chosen[name] for name in names},
-    )
+    return parser

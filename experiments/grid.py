@@ -4,6 +4,7 @@ A run's folder is named after its settings and its records, so that experiments 
 training share it, and so that other settings never meet the results of these.
 """
 
+import csv
 import dataclasses
 import hashlib
 import json
@@ -55,34 +56,35 @@ class Run:
         words = [settings.architecture, settings.backbone, *without, *methods]
         return "-".join([*words, f"seed{settings.seed}"])
 
-    def result(self, records, methods=None, folder="test"):
+    def result(self, records, methods=None, split="test"):
         """What `lrl_keras.evaluation.evaluate` found on `records`, `None` if it has not yet."""
-        path = files.join(self._place(records, methods, folder), _METRICS)
+        path = files.join(self._place(records, methods, split), _METRICS)
         if not files.exists(path):
             return None
         found = json.loads(files.read_bytes(path))
         return found if found["manifest_sha256"] == records.fingerprint else None
 
-    def measure(self, records, methods=None, folder="test"):
-        """Score the test split of `records`, unless that is done.
+    def measure(self, records, methods=None, split="test"):
+        """Score a split of `records`, unless that is done.
 
         Args:
             records: `Records`.
             methods: forgery methods to measure; default: those of the training.
-            folder: name for the figures within the run's folder.
+            split: of the records.
 
         Returns:
             what `result` gives.
         """
-        if self.result(records, methods, folder) is None:
+        if self.result(records, methods, split) is None:
             evaluation.evaluate(
                 run_folders.load(self.folder),
                 records.folder,
+                split,
                 methods=methods or self.settings.methods,
                 batch_size=self.settings.batch_size,
-                out=self._place(records, methods, folder),
+                out=self._place(records, methods, split),
             )
-        return self.result(records, methods, folder)
+        return self.result(records, methods, split)
 
     def train(self, verbose):
         """Train, or go on where an interrupted training was; nothing if it is finished."""
@@ -100,18 +102,26 @@ class Run:
 
     def finished(self):
         """Whether all epochs are done."""
-        history = files.join(self.folder, "history.csv")
-        if not files.exists(history):
+        if not files.exists(self._history):
             return False
-        return len(files.read_bytes(history).splitlines()) - 1 >= self.settings.epochs
+        return len(files.read_bytes(self._history).splitlines()) - 1 >= self.settings.epochs
+
+    @property
+    def _history(self):
+        return files.join(self.folder, "history.csv")
+
+    def best_auc(self):
+        """Highest AUC on its validation split, of the epochs that are done."""
+        rows = csv.DictReader(files.read_bytes(self._history).decode().splitlines())
+        return max(float(row["val_label_auc"]) for row in rows)
 
     def seconds(self):
         """Time that its training took so far, over all attempts that were not killed."""
         path = files.join(self.folder, _SECONDS)
         return json.loads(files.read_bytes(path)) if files.exists(path) else 0.0
 
-    def _place(self, records, methods, folder):
-        parts = [folder, records.name, *sorted(methods or ())]
+    def _place(self, records, methods, split):
+        parts = [split, records.name, *sorted(methods or ())]
         return files.join(self.folder, "-".join(parts))
 
 

@@ -613,8 +613,8 @@ def _add_evaluate(verbs):
     parser.add_argument(
         "--split",
         default="test",
-        choices=["train", "val", "test"],
-        help="which part of the records",
+        choices=["train", "val", "test", "all"],
+        help="which part of the records; all is for records that the run was not trained on",
     )
     parser.add_argument(
         "--methods", nargs="+", metavar="METHOD", help="forgery methods to measure (default: all)"

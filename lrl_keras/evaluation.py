@@ -19,7 +19,8 @@ def evaluate(model, records, split="test", *, methods=None, batch_size=32, out=N
     Args:
         model: one of `lrl_keras.models.ARCHITECTURES`.
         records: folder of finished records.
-        split: `"train"`, `"val"` or `"test"`. Defaults to `"test"`.
+        split: `"train"`, `"val"`, `"test"`, or `"all"` of them where a model has been trained on
+            others. Defaults to `"test"`.
         methods: names of forgery methods; forged faces of others are left out. Default: all.
         batch_size: faces scored at once. Defaults to `32`.
         out: folder for `metrics.json`, `scores.csv`, `roc.png` and `scores.png`, made where it is
@@ -29,9 +30,9 @@ def evaluate(model, records, split="test", *, methods=None, batch_size=32, out=N
     Returns:
         dict with `frame` and `video`, each `{"overall": figures, "methods": {method: figures}}`,
         and what was measured: `split`, `methods`, `threshold`, `architecture`, `model`, `records`,
-        `manifest_sha256`. `figures` has `accuracy`
-        and `balanced_accuracy` at the threshold 0.5, `auc`, `average_precision`, `eer` (with
-        `eer_threshold`), all in [0, 1], and the counts `real` and `forged`.
+        `manifest_sha256`. `figures` has `accuracy` and `balanced_accuracy` at the threshold 0.5,
+        `auc`, `average_precision`, `eer` (with `eer_threshold`), all in [0, 1], and the counts
+        `real` and `forged`.
 
     Raises:
         InputError: if the split is empty or has one class only.

@@ -45,7 +45,8 @@ def measure(
         models: dict of name to model, each one of `lrl_keras.models.ARCHITECTURES`. A face is
             degraded once for all of them.
         records: folder of finished records.
-        split: `"train"`, `"val"` or `"test"`. Defaults to `"test"`.
+        split: `"train"`, `"val"`, `"test"`, or `"all"` of them where a model has been trained on
+            others. Defaults to `"test"`.
         methods: names of forgery methods; forged faces of others are left out. Default: all.
         degradations: which of `lrl_keras.degradations.DEGRADATIONS`. Default: all.
         levels: which of 1 (weak) to 5 (strong). Default: all.

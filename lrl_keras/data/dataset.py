@@ -125,7 +125,7 @@ def examples(records, split, *, batch_size, methods=None, image_size=None, verif
 
     Args:
         records: folder that `lrl-keras prepare` wrote.
-        split: `"train"`, `"val"` or `"test"`.
+        split: `"train"`, `"val"` or `"test"`, or `"all"` of them.
         batch_size: examples a batch, at least 1; the last batch may be smaller.
         methods: as of `load`.
         image_size: side of the images in pixels; default: the records' own.

@@ -9,6 +9,9 @@ from lrl_keras import files
 from lrl_keras.data import manifest as manifests
 from lrl_keras.errors import InputError
 
+# What stands for the three splits together.
+ALL = "all"
+
 
 @dataclasses.dataclass(frozen=True)
 class Source:
@@ -16,7 +19,7 @@ class Source:
 
     Attributes:
         folder: the records' folder.
-        split: `"train"`, `"val"` or `"test"`.
+        split: `"train"`, `"val"`, `"test"` or `"all"`.
         image_size: side of the stored images in pixels.
         paths: the shards, in the order of the manifest.
         counts: int64 (shards, 2): real and forged examples of each shard, of `methods` alone.
@@ -38,12 +41,13 @@ class Source:
             InputError: records missing or damaged, an unknown or empty split, a method of which
                 there is no example.
         """
-        if split not in manifests.SPLITS:
+        if split not in (*manifests.SPLITS, ALL):
             raise InputError(
-                f"split must be one of {', '.join(manifests.SPLITS)}. Received: {split!r}"
+                f"split must be one of {', '.join(manifests.SPLITS)} or {ALL}. Received: {split!r}"
             )
+        splits = manifests.SPLITS if split == ALL else (split,)
         manifest = manifests.read(records)
-        shards = [shard for shard in manifest["shards"] if shard["split"] == split]
+        shards = [shard for shard in manifest["shards"] if shard["split"] in splits]
         counts = np.array([_labels(records, shard) for shard in shards], np.int64).reshape(-1, 2)
         if counts.sum() == 0:
             there = sorted({shard["split"] for shard in manifest["shards"] if shard["examples"]})
@@ -52,10 +56,10 @@ class Source:
                 f"{', '.join(there) or 'none at all'}"
             )
         if methods is not None:
-            clips = [clip for clip in manifest["clips"] if clip["split"] == split]
-            counts = _counts_of(records, clips, shards, methods)
+            clips = [clip for clip in manifest["clips"] if clip["split"] in splits]
+            counts = _counts_of(f"{records}: split {split!r}", clips, shards, methods)
         if verify:
-            manifests.verify(records, manifest, (split,))
+            manifests.verify(records, manifest, splits)
         return cls(
             folder=str(records),
             split=split,
@@ -92,8 +96,8 @@ def _labels(records, shard):
     return counts
 
 
-def _counts_of(records, clips, shards, methods):
-    """`Source.counts` with the forged examples of `methods` alone."""
+def _counts_of(name, clips, shards, methods):
+    """`Source.counts` with the forged examples of `methods` alone; errors begin with `name`."""
     found = {shard["name"]: [0, 0] for shard in shards}
     forged = collections.Counter()
     for clip in clips:
@@ -104,7 +108,7 @@ def _counts_of(records, clips, shards, methods):
         if not forged[method]:
             known = ", ".join(sorted(name for name, count in forged.items() if count))
             raise InputError(
-                f"{records}: split {shards[0]['split']!r} holds no forged examples of the method "
-                f"{method!r}; there are: {known or 'none at all'}"
+                f"{name} holds no forged examples of the method {method!r}; there are: "
+                f"{known or 'none at all'}"
             )
     return np.array(list(found.values()), np.int64)

@@ -218,7 +218,7 @@ def test_what_cannot_be_loaded_is_said(tmp_path, one_clip):
     for arguments, words in {
         ("train", 4): "none of them forged",
         ("test", 4): "no examples; there are: train, val",
-        ("exam", 4): "must be one of train, val, test",
+        ("exam", 4): "must be one of train, val, test or all",
         ("val", 0): "batch_size must be at least 1",
     }.items():
         with pytest.raises(InputError, match=words):
@@ -325,3 +325,17 @@ def test_a_method_that_is_not_there_is_said(photograph_records):
     for reader in (load, examples):
         with pytest.raises(InputError, match="'swap'; there are: Deepfakes, Face2Face, FaceSwap"):
             reader(photograph_records, "val", batch_size=4, methods=["FaceSwap", "swap"])
+
+
+def test_all_is_the_three_splits(photograph_records):
+    def faces(split):
+        batches = examples(photograph_records, split, batch_size=5, methods=["Deepfakes"])
+        return [
+            (batch["video"][i].numpy(), batch["frame"][i].numpy(), batch["label"][i].numpy())
+            for batch in batches
+            for i in range(len(batch["label"]))
+        ]
+
+    every = [face for split in ("train", "val", "test") for face in faces(split)]
+    assert sorted(faces("all")) == sorted(every)
+    assert len(every) == 4 * (12 + 12)
