@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import platform
 from importlib.metadata import version
 
 import numpy as np
@@ -265,7 +264,7 @@ def _plural(count, word):
 
 
 def _hardware():
-    return f"{machine.cores()} cores, {platform.processor() or platform.machine()}"
+    return f"{machine.cores()} cores of {machine.processor()}"
 
 
 def _versions():

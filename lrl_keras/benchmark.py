@@ -17,7 +17,7 @@ from lrl_keras import data, files
 from lrl_keras.data import images, manifest, schema
 from lrl_keras.data.augment import AUGMENTATIONS
 from lrl_keras.errors import InputError
-from lrl_keras.machine import cores
+from lrl_keras.machine import cores, processor
 
 _PACKAGES = ("lrl-keras", "tensorflow", "keras", "numpy")
 _PHOTOGRAPHS = ("astronaut", "coffee", "chelsea", "rocket")
@@ -141,21 +141,13 @@ def _bytes_per_example(records, split):
 
 def _machine():
     return {
-        "processor": _processor(),
+        "processor": processor(),
         "cores": cores(),
         "load": round(os.getloadavg()[0], 2),
         "system": platform.platform(),
         "python": platform.python_version(),
         **{name: metadata.version(name) for name in _PACKAGES},
     }
-
-
-def _processor():
-    with contextlib.suppress(OSError), open("/proc/cpuinfo", encoding="utf-8") as file:
-        for line in file:
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
 
 
 def _write_crops(folder, side):

@@ -1,6 +1,7 @@
 """What this process may use of the machine."""
 
 import os
+import platform
 from pathlib import Path
 
 # Folder of the control group's files, its limit and its use: version 2, then version 1.
@@ -15,6 +16,14 @@ def cores():
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def processor():
+    """Name of the processor."""
+    for line in _lines("/proc/cpuinfo"):
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
 
 
 def free_memory():

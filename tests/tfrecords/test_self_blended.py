@@ -5,9 +5,9 @@ import pickle
 import numpy as np
 import pytest
 import tensorflow as tf
+from people import person, save
 from PIL import Image
 from scipy import ndimage
-from skimage import data, transform
 from videos import face_frames, faceless_frames, write_video
 
 from lrl_keras.data import manifest as manifests
@@ -26,22 +26,6 @@ from tfrecords.sources.self_blended import find
 SETTINGS = Settings(frames_per_video=3, image_size=64, margin=1.3)
 OPTIONS = {"frames_per_video": 3, "image_size": 64, "progress": False}
 BOTH = ("self-blended", "swap")
-
-
-def person(number):
-    """A photograph of a face, each number another size, tilt and colour of the only one."""
-    rng = np.random.default_rng(number)
-    image = data.astronaut()[:300, 60:380]
-    image = image[:, ::-1] if number % 2 else image
-    image = transform.rotate(image, rng.uniform(-9, 9), mode="edge")
-    image = transform.rescale(image, rng.uniform(0.7, 1), channel_axis=2, anti_aliasing=True)
-    return (255 * np.clip(image * rng.uniform(0.8, 1.1, 3), 0, 1)).astype(np.uint8)
-
-
-def save(path, image):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(image).save(path)
-    return path
 
 
 @pytest.fixture(scope="module")
