@@ -25,10 +25,10 @@ def test_the_study_from_faces_to_report(tmp_path, capsys):
     for mode, other in (("self-blended", "swap"), ("swap", "self-blended")):
         assert set(found["figures"][mode]) == {"Classifier", *portraits.networks.ABLATIONS}
         run = run_of(found, mode, "classifier")
+        scores = run / "test-portraits-64-self-blended-swap" / "scores.csv"
         table = np.genfromtxt(
-            run / "test-portraits-64-self-blended-swap" / "scores.csv", delimiter=",", comments=None,
-            names=True, dtype=None, encoding="utf-8",
-        )  # fmt: skip
+            scores, delimiter=",", comments=None, names=True, dtype=None, encoding="utf-8"
+        )
         for place, method in (("same", mode), ("other", other)):
             rows = (table["label"] == 0) | (table["method"] == method)
             auc = 100 * roc_auc_score(table["label"][rows], table["score"][rows])
