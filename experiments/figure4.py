@@ -143,7 +143,7 @@ def _shown(rows):
 
 def main(argv=None):
     extra = {"faces": (PAPER_FACES, "faces of each type")}
-    return command.run("experiments.figure4", __doc__, ["ffpp"], Figure4, argv, extra)
+    return command.run("experiments.figure4", __doc__, ["ffpp"], Figure4, argv, extra=extra)
 
 
 if __name__ == "__main__":

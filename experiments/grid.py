@@ -11,6 +11,8 @@ import json
 import sys
 import time
 
+import keras
+
 from experiments.datasets import Records
 from lrl_keras import evaluation, files, training
 from lrl_keras import runs as run_folders
@@ -171,6 +173,8 @@ def work(tasks, index=0, of=1, verbose=2):
             wanted[0].run.train(verbose)
             for task in wanted:
                 task.run.measure(task.records, task.methods)
+            # The networks before it would stay in memory.
+            keras.utils.clear_session()
         except (InputError, FloatingPointError) as error:
             failures.append(f"{folder}: {error}")
     return failures

@@ -8,6 +8,7 @@ import os
 import sys
 
 from lrl_keras.errors import InputError, UnreachableError
+from lrl_keras.quiet import import_tensorflow
 
 _PROBLEMS = {
     "dropped": "dropped frames",
@@ -43,14 +44,14 @@ def main(argv=None):
     argv = sys.argv[1:] if argv is None else argv
     prepares = argv[:1] == ["prepare"]
     if prepares:
-        _import_quietly()
+        import_tensorflow()
     parser = _parser(prepares)
     arguments, others = parser.parse_known_args(argv)
     if prepares and arguments.runner:
         arguments.beam_options = others
     elif others:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
-    _import_quietly()
+    import_tensorflow()
     try:
         return arguments.command(arguments)
     except (InputError, UnreachableError, FloatingPointError) as error:
@@ -296,28 +297,6 @@ def _print_data_benchmark(result):
             f"{name:16}{found['images_per_second']:10.0f}{found['least']:8.0f}{found['most']:8.0f}"
             f"{found['processor_ms_per_image']:24.2f}"
         )
-
-
-def _import_quietly():
-    """Import TensorFlow without the notes on CPU features that it writes to standard error.
-
-    It writes some of them past its own log level, so the file descriptor is turned away meanwhile.
-    `TF_CPP_MIN_LOG_LEVEL=0` shows them.
-    """
-    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0":
-        return
-    sys.stderr.flush()
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        import tensorflow
-
-        # Otherwise it counts the shapes that it was called with as faults.
-        tensorflow.get_logger().setLevel("ERROR")
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def _print_counts(out, counts):

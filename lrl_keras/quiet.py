@@ -1,0 +1,26 @@
+"""TensorFlow without its notes, for what is run from a command line."""
+
+import os
+import sys
+
+
+def import_tensorflow():
+    """Import TensorFlow without the notes on CPU features that it writes to standard error.
+
+    It writes some of them past its own log level, so the file descriptor is turned away meanwhile.
+    `TF_CPP_MIN_LOG_LEVEL=0` shows them.
+    """
+    if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0":
+        return
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        import tensorflow
+
+        # Otherwise it counts the shapes that it was called with as faults.
+        tensorflow.get_logger().setLevel("ERROR")
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
