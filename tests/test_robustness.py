@@ -14,7 +14,7 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 import lrl_keras
-from lrl_keras import checkpoints, cli, drawing, runs
+from lrl_keras import checkpoints, cli, command_line, drawing, runs
 from lrl_keras.data.schema import Example
 from lrl_keras.degradations import DEGRADATIONS, degrade
 from lrl_keras.errors import InputError
@@ -286,7 +286,7 @@ def test_options_of_degrading_need_degrade(options, run, photograph_records, cap
 
 
 def test_the_command_line_names_all_degradations():
-    assert list(DEGRADATIONS) == cli._DEGRADATIONS
+    assert list(DEGRADATIONS) == command_line.DEGRADATIONS
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ NETWORK = {
 TENSORFLOW = (
     "lrl_keras.data", "lrl_keras.training", "lrl_keras.callbacks", "lrl_keras.faces",
     "lrl_keras.files", "lrl_keras.export", "lrl_keras.benchmark", "lrl_keras.quiet",
-    "lrl_keras.cli", "tfrecords",
+    "tfrecords",
 )  # fmt: skip
 
 

@@ -1,0 +1,112 @@
+"""What `lrl-keras` prints to standard output: tables for people, JSON for programs."""
+
+import json
+
+_PROBLEMS = {
+    "dropped": "dropped frames",
+    "unusable": "unusable clips",
+    "unpaired": "forged clips without a mask",
+    "cut_off": "clips that are cut off",
+}
+_SHOWN_PROBLEMS = 10
+
+
+def print_json(value):
+    print(json.dumps(value, allow_nan=False), flush=True)
+
+
+def print_figures(result):
+    columns = ("accuracy", "balanced_accuracy", "auc", "average_precision", "eer")
+    heads = ("ACC", "bal. ACC", "AUC", "AP", "EER")
+    print(f"{'':24}" + "".join(f"{head:>10}" for head in heads) + f"{'real':>8}{'forged':>8}")
+    for level in ("frame", "video"):
+        rows = {"overall": result[level]["overall"], **result[level]["methods"]}
+        for method, figures in rows.items():
+            numbers = "".join(f"{100 * figures[name]:9.2f}%" for name in columns)
+            counts = f"{figures['real']:8}{figures['forged']:8}"
+            print(f"{level + ' ' + method:24}{numbers}{counts}")
+
+
+def print_robustness(result):
+    clean = result["clean"]["overall"]["auc"]
+    titles = {
+        "auc": f"AUC of frames under degradation; {100 * clean:.2f}% without",
+        "flipped": "decisions that are other than without",
+    }
+    levels = [cell["level"] for cell in next(iter(result["cells"].values()))]
+    for figure, title in titles.items():
+        print(f"\n{title}\n{'':24}" + "".join(f"{f'level {level}':>10}" for level in levels))
+        for name, cells in result["cells"].items():
+            numbers = "".join(f"{100 * cell['overall'][figure]:9.2f}%" for cell in cells)
+            print(f"{name:24}{numbers}")
+
+
+def print_data_benchmark(result):
+    machine = result["machine"]
+    print(
+        f"{result['records']}: {result['bytes_per_example'] / 1000:.0f} kB an example, "
+        f"{result['image_size']} pixels, batches of {result['batch_size']}\n"
+        f"{machine['cores']} cores, {machine['processor']}, load {machine['load']}\n"
+    )
+    print(f"{'augment':16}{'images/s':>10}{'least':>8}{'most':>8}{'processor ms an image':>24}")
+    for name, found in result["pipelines"].items():
+        print(
+            f"{name:16}{found['images_per_second']:10.0f}{found['least']:8.0f}{found['most']:8.0f}"
+            f"{found['processor_ms_per_image']:24.2f}"
+        )
+
+
+def print_counts(out, counts):
+    columns = (
+        "listed_videos",
+        "missing_videos",
+        "unusable_videos",
+        "unpaired_videos",
+        "dropped_frames",
+        "examples",
+    )
+    heads = [name.replace("_", " ") for name in columns]
+    print(f"{out}/manifest.json names every video and frame.\n")
+    print(f"{'split':6}{'':5} {'method':16}" + "".join(f"{head:>17}" for head in heads))
+    for split, kinds in counts.items():
+        for kind, methods in kinds.items():
+            for method, numbers in methods.items():
+                values = "".join(f"{numbers[name]:17}" for name in columns)
+                print(f"{split:6}{kind:5} {method:16}{values}")
+
+
+def print_inspection(result):
+    print_counts(result["records"], result["counts"])
+    made, side = result["versions"], result["arguments"]["image_size"]
+    packages = [f"{name} {made[name]}" for name in ("lrl_keras", "tensorflow") if name in made]
+    print(
+        f"\n{result['source']}, faces of {side} x {side} pixels, schema version "
+        f"{result['schema_version']}, made with {', '.join(packages) or 'unknown versions'}"
+    )
+    for split, numbers in result["balance"].items():
+        print(f"{split:6}{numbers['real']:9} real and {numbers['forged']:9} forged examples")
+    print(f"several faces in {counted(result['several_faces'], 'clip')}")
+    for kind, title in _PROBLEMS.items():
+        _print_problems(title, result[kind])
+    shards = result["shards"]
+    size = sum(shard["bytes"] or 0 for shard in shards) / 1e6
+    good = sum(shard["fault"] is None for shard in shards)
+    state = "have their checksum" if result["verified"] else "are there (checksums not compared)"
+    print(f"\n{good} of {counted(len(shards), 'shard')} {state}, {size:,.1f} MB in all")
+    print(f"examples drawn: {result['sheet'] or 'none'}")
+
+
+def _print_problems(title, rows):
+    if rows:
+        print(f"\n{title}")
+    for row in rows[:_SHOWN_PROBLEMS]:
+        clips, paths = counted(row["clips"], "clip"), ", ".join(row["first"])
+        number = f"{counted(row['frames'], 'frame')} of {clips}" if row["frames"] else clips
+        print(f"{row['split']:6}{row['method']}: {number}: {row['reason']}")
+        print(f"{'':6}{paths}{', ...' if row['clips'] > len(row['first']) else ''}")
+    if len(rows) > _SHOWN_PROBLEMS:
+        print(f"{'':6}and {len(rows) - _SHOWN_PROBLEMS} more; --json prints all")
+
+
+def counted(count, thing):
+    return f"{count} {thing}" if count == 1 else f"{count} {thing}s"
