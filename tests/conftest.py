@@ -2,6 +2,9 @@ import os
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # There are as many workers as cores.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 if os.environ.get("KERAS_BACKEND") == "jax":
     # Most of the time of these tests is compilation.
     os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
