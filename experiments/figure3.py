@@ -17,6 +17,7 @@ import numpy as np
 from keras import ops
 
 from experiments import command, figures, pictures
+from experiments.networks import WHOLE
 from lrl_keras.layers import similarity_target
 
 _COLOURS = {
@@ -32,11 +33,11 @@ class Figure3(figures.Figure):
 
     name = "figure3"
     title = "Figure 3: masks and similarity patterns, FaceForensics++ LQ"
-    rows = (figures.WHOLE,)
+    rows = (WHOLE,)
 
     def draw(self, path):
         drawn = self.one_each()
-        model = self.network(figures.WHOLE)
+        model = self.network(WHOLE)
         outputs = figures.predict(model, [example.image for _, example in drawn.values()])
         masks = np.stack([figures.mask_of(example) for _, example in drawn.values()])
         truth = similarity_target(masks[..., None], model.patches)
@@ -56,10 +57,7 @@ class Figure3(figures.Figure):
 
     @staticmethod
     def _picture(drawn, faces, path):
-        labels = [
-            figures.caption(place, score)
-            for (place, _), score in zip(drawn.values(), faces["score"], strict=True)
-        ]
+        labels = figures.captions(drawn, faces["score"])
         sheet = pictures.Sheet(labels, ("face", *_COLOURS))
         for row, (_, example) in enumerate(drawn.values()):
             sheet.face(row, 0, example.image)

@@ -23,6 +23,7 @@ import sys
 import numpy as np
 
 from experiments import command, figures, pictures
+from experiments.networks import WHOLE
 
 PAPER_FACES = 1000
 _NAMES = {"real": "Real"}
@@ -33,12 +34,12 @@ class Figure4(figures.Figure):
 
     name = "figure4"
     title = "Figure 4: mean similarity patterns and most predictive patches, FaceForensics++ LQ"
-    rows = (figures.WHOLE,)
+    rows = (WHOLE,)
 
     def draw(self, path):
         wanted = self.choice.extra["faces"]
         drawn = self.faces(wanted, masked=False)
-        model = self.network(figures.WHOLE)
+        model = self.network(WHOLE)
         fused = model.get_layer("rfam_high").output[0]
         model, patches = figures.with_maps(model, fused=fused), model.patches
         found = {kind: self._statistics(model, patches, drawn[kind]) for kind in drawn}

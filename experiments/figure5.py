@@ -20,6 +20,7 @@ import sys
 import numpy as np
 
 from experiments import command, figures, pictures
+from experiments.networks import BASELINE, WHOLE
 
 LEVELS = ("mid", "high")
 _HEADS = {
@@ -36,17 +37,13 @@ class Figure5(figures.Figure):
 
     name = "figure5"
     title = "Figure 5: feature maps of the baseline and of both streams, FaceForensics++ LQ"
-    rows = (figures.BASELINE, figures.WHOLE)
+    rows = (BASELINE, WHOLE)
 
     def draw(self, path):
         drawn = self.one_each()
         maps, scores = self._maps([example.image for _, example in drawn.values()])
         greatest = {name: max(float(values.max()), 1e-6) for name, values in maps.items()}
-        labels = [
-            figures.caption(place, score)
-            for (place, _), score in zip(drawn.values(), scores, strict=True)
-        ]
-        sheet = pictures.Sheet(labels, ("face", *_HEADS.values()))
+        sheet = pictures.Sheet(figures.captions(drawn, scores), ("face", *_HEADS.values()))
         for row, (_, example) in enumerate(drawn.values()):
             sheet.face(row, 0, example.image)
             mask = figures.mask_of(example)
@@ -69,11 +66,11 @@ class Figure5(figures.Figure):
 
     def _maps(self, images):
         """Strengths by name, (B, H, W) each, and the scores of the whole network."""
-        baseline = self.network(figures.BASELINE)
+        baseline = self.network(BASELINE)
         # What is pooled to the label is the last map.
         last = figures.with_maps(baseline, baseline=baseline.get_layer("pool").input)
         found = {"baseline": figures.predict(last, images)["baseline"]}
-        whole = self.network(figures.WHOLE)
+        whole = self.network(WHOLE)
         streams = {}
         for level in LEVELS:
             _, rgb, frequency = whole.get_layer(f"rfam_{level}").output

@@ -21,6 +21,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from experiments import command, figures, pictures, report
+from experiments.networks import BASELINE, WHOLE
 from lrl_keras.degradations import DEGRADATIONS, degrade
 from lrl_keras.errors import InputError
 
@@ -33,7 +34,7 @@ DISTURBANCES = {
     "compression": "jpeg",
     "random patch": None,
 }
-NETWORKS = {"baseline": figures.BASELINE, "whole network": figures.WHOLE}
+NETWORKS = {"baseline": BASELINE, "whole network": WHOLE}
 MEASURES = ("error", "auc", "iou")
 
 

@@ -8,16 +8,10 @@ import zlib
 import keras
 import numpy as np
 
-from experiments import datasets, grid, pictures, report
-from experiments.grid import Run
-from experiments.networks import ABLATIONS
+from experiments import datasets, grid, networks, pictures, report
 from lrl_keras import files, runs
 from lrl_keras.data import chosen
 from lrl_keras.errors import InputError
-
-# Rows of Table 4.
-BASELINE = "RGB"
-WHOLE = "RGB + frequency + RFAM + MPSM"
 
 # As they are called in the caption of Fig. 3, in its order.
 KINDS = {
@@ -55,8 +49,7 @@ class Figure:
 
     def run(self, row):
         """The `Run` of a row of Table 4, with the first seed."""
-        settings = self.choice.settings(self.choice.seeds[0], **ABLATIONS[row])
-        return Run(settings, self.lq, self.choice.out)
+        return grid.runs(self.choice, self.lq, networks.ABLATIONS[row])[0]
 
     def tasks(self):
         return [grid.Task(self.run(row), self.lq) for row in self.rows]
@@ -220,7 +213,10 @@ def drawn_by_chance(masked):
     )
 
 
-def caption(place, score):
-    """Label of a picture's row."""
-    kind = KINDS.get(place.kind, place.kind)
-    return f"{kind}\n{pictures.shortened(place.video)}\nframe {place.frame}\nscore {score:.2f}"
+def captions(drawn, scores):
+    """Labels of the rows of a picture, one each of what `Figure.one_each` drew."""
+    return [
+        f"{KINDS.get(place.kind, place.kind)}\n{pictures.shortened(place.video)}\n"
+        f"frame {place.frame}\nscore {score:.2f}"
+        for (place, _), score in zip(drawn.values(), scores, strict=True)
+    ]

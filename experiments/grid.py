@@ -77,16 +77,17 @@ class Run:
         Returns:
             what `result` gives.
         """
-        if self.result(records, methods, split) is None:
-            evaluation.evaluate(
-                run_folders.load(self.folder),
-                records.folder,
-                split,
-                methods=methods or self.settings.methods,
-                batch_size=self.settings.batch_size,
-                out=self._place(records, methods, split),
-            )
-        return self.result(records, methods, split)
+        found = self.result(records, methods, split)
+        if found is not None:
+            return found
+        return evaluation.evaluate(
+            run_folders.load(self.folder),
+            records.folder,
+            split,
+            methods=methods or self.settings.methods,
+            batch_size=self.settings.batch_size,
+            out=self._place(records, methods, split),
+        )
 
     def train(self, verbose):
         """Train, or go on where an interrupted training was; nothing if it is finished."""

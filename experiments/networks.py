@@ -8,7 +8,8 @@ ABLATIONS = {
     "RGB + MPSM": {"frequency": False},
     "RGB + frequency + RFAM + MPSM": {},
 }
+# Its first row, the paper's baseline, and its last.
+BASELINE, *_, WHOLE = ABLATIONS
 LRL = {}
-BASELINE = ABLATIONS["RGB"]
 # Roessler et al. train the head alone at first, on pretrained weights.
 XCEPTION = {"architecture": "classifier", "backbone": "xception", "head_epochs": 3}

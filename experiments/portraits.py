@@ -17,16 +17,16 @@ import sys
 import numpy as np
 from scipy import stats
 
-from experiments import command, datasets, networks, report
+from experiments import command, datasets, report
 from experiments.grid import Task, runs
+from experiments.networks import ABLATIONS, BASELINE, WHOLE
 from lrl_keras import files, robustness
 from lrl_keras import runs as run_folders
 from lrl_keras.degradations import DEGRADATIONS
 
 MODES = ("self-blended", "swap")
 CLASSIFIER = "Classifier"
-BASELINE, WHOLE = "RGB", "RGB + frequency + RFAM + MPSM"
-NETWORKS = {CLASSIFIER: {"architecture": "classifier"}, **networks.ABLATIONS}
+NETWORKS = {CLASSIFIER: {"architecture": "classifier"}, **ABLATIONS}
 # Of the five: the weakest, the middle and the strongest.
 LEVELS = (1, 3, 5)
 FORGERIES = 4
@@ -86,23 +86,21 @@ class Portraits:
 
     def _degrade(self, mode):
         """Measure the finished runs of a mode together: every face is degraded once for all."""
-        waiting = {
-            run.folder: run
+        waiting = [
+            run.folder
             for row in NETWORKS
             for run in self._runs(mode, row)
             if run.finished() and not files.exists(files.join(run.folder, _ROBUSTNESS))
-        }
+        ]
         if not waiting:
             return
-        measured = robustness.measure(
+        robustness.measure(
             {folder: run_folders.load(folder) for folder in waiting},
             self._portraits.folder,
             methods=(mode,),
             levels=LEVELS,
+            out={folder: folder for folder in waiting},
         )
-        for folder, result in measured.items():
-            text = json.dumps(result, indent=1, sort_keys=True)
-            files.write_text(files.join(folder, _ROBUSTNESS), text + "\n")
 
     def _unseen(self, every):
         """The run with the best validation AUC, and what it makes of videos it has never seen."""

@@ -10,6 +10,7 @@ from experiments import datasets
 from experiments.datasets import Records
 from experiments.grid import Run
 from lrl_keras import files, machine
+from lrl_keras.printing import counted
 from lrl_keras.training import Settings
 
 # What Sec. 4.1 states, and what it leaves open.
@@ -69,7 +70,7 @@ def write(name, title, table, choice, records, notes=()):
     lines = [
         *heading(title, choice),
         "Frame level, percent; mean and standard deviation over "
-        f"{_plural(len(choice.seeds), 'seed')}. Paper, ours, difference.",
+        f"{counted(len(choice.seeds), 'seed')}. Paper, ours, difference.",
         "",
         *_table(table, "frame", with_paper=True),
         "",
@@ -257,10 +258,6 @@ def _about(run):
 
 def _list(lines):
     return [f"- {line}" for line in lines] or ["- nothing"]
-
-
-def _plural(count, word):
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def _hardware():

@@ -1,7 +1,5 @@
 """What scores are worth: the figures of faces whose labels are known, and what they belong to."""
 
-from importlib.metadata import version
-
 import numpy as np
 from sklearn import metrics as sk
 
@@ -94,5 +92,5 @@ def provenance(model, records):
         "model": model.get_config(),
         "manifest_sha256": records_manifest.fingerprint(records),
         "records": {name: value for name, value in manifest.items() if name != "clips"},
-        "versions": {name: version(name) for name in ("lrl-keras", "keras", "tensorflow")},
+        "versions": runs.versions(),
     }

@@ -1,6 +1,7 @@
 """The run directory: which model it holds, how it was trained, and how to get it back."""
 
 import json
+from importlib import metadata
 
 from lrl_keras import files
 from lrl_keras.checkpoints import load_weights
@@ -76,6 +77,11 @@ def read_config(run):
             f"received version {version!r}"
         )
     return config
+
+
+def versions():
+    """Versions of what a network is made with, by package."""
+    return {name: metadata.version(name) for name in ("lrl-keras", "keras", "tensorflow")}
 
 
 def architecture(model):

@@ -6,7 +6,6 @@ import fcntl
 import math
 import os
 import warnings
-from importlib.metadata import version
 
 import keras
 import tensorflow as tf
@@ -67,8 +66,8 @@ class Settings:
         backbone: one of `lrl_keras.models.BACKBONES`; default: efficientnet_b4, xception for the
             classifier.
         image_size, patches, alpha, weights, frequency, rfam, similarity, attend_streams, decoder:
-            as in `lrl_keras.LRL`. The classifier has the first and `weights` only, and no loss
-            but that of the label.
+            as in `lrl_keras.LRL`. The classifier has `image_size` and `weights` alone, and no
+            loss but that of the label.
         methods: forgery methods that are trained on and chosen by, beside all real faces;
             default: all of the records.
         head_epochs: epochs at the beginning that leave the backbones as they are.
@@ -213,7 +212,7 @@ def _fit(records, run, settings, manifest, fingerprint, verbose):
                 "model": model.get_config(),
                 "settings": dataclasses.asdict(settings),
                 "records": {"manifest_sha256": fingerprint, "counts": manifest["counts"]},
-                "versions": {name: version(name) for name in ("lrl-keras", "keras", "tensorflow")},
+                "versions": runs.versions(),
             },
         )
 
@@ -289,7 +288,7 @@ def compile(model, settings):
 
 def _build_losses(model):
     # Keras makes the losses' variables in the first step, and TensorFlow traces a function again
-    # that has made variables: with them there already the first step takes half the time.
+    # that has made variables: with them there already, once is enough.
     outputs = {
         name: keras.ops.zeros((1, *tensor.shape[1:])) for name, tensor in model.output.items()
     }

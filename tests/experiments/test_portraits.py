@@ -23,7 +23,7 @@ def test_the_study_from_faces_to_report(tmp_path, capsys):
     assert len(found["runs"]) == 12
     assert all(each["finished"] for each in found["runs"].values())
     for mode, other in (("self-blended", "swap"), ("swap", "self-blended")):
-        assert set(found["figures"][mode]) == {"Classifier", *portraits.networks.ABLATIONS}
+        assert set(found["figures"][mode]) == {"Classifier", *portraits.ABLATIONS}
         run = run_of(found, mode, "classifier")
         scores = run / "test-portraits-64-self-blended-swap" / "scores.csv"
         table = np.genfromtxt(
@@ -69,6 +69,6 @@ def test_seeds_are_compared_in_pairs():
     assert against["mean"] == pytest.approx(4 / 3)
     assert against["p"] == pytest.approx(stats.ttest_rel(ours, theirs).pvalue)
     assert set(tests) == {
-        *((row, portraits.BASELINE) for row in list(portraits.networks.ABLATIONS)[1:]),
+        *((row, portraits.BASELINE) for row in list(portraits.ABLATIONS)[1:]),
         (portraits.WHOLE, portraits.CLASSIFIER),
     }
