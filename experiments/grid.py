@@ -52,8 +52,10 @@ class Run:
 
     def _words(self):
         settings = self.settings
-        parts = ("frequency", "rfam", "similarity")
-        without = [f"no-{part}" for part in parts if getattr(settings, part) is False]
+        parts = ("frequency", "rfam", "similarity", "head_norm")
+        without = [
+            f"no-{part.replace('_', '-')}" for part in parts if getattr(settings, part) is False
+        ]
         methods = [] if settings.methods is None else sorted(settings.methods)
         words = [settings.architecture, settings.backbone, *without, *methods]
         return "-".join([*words, f"seed{settings.seed}"])

@@ -196,6 +196,7 @@ def _add_train(verbs):
     option("--frequency", "on", action=boolean, help="the frequency stream (Table 4)")
     option("--rfam", "on", action=boolean, help="RFAM (Table 4)")
     option("--similarity", "on", action=boolean, help="MPSM (Table 4)")
+    option("--head-norm", "on", action=boolean, help="standardise the similarity for the label")
     option("--attend-streams", "on", action=boolean, help="feed attended maps to the next stage")
     option("--methods", "all", nargs="+", metavar="METHOD", help="forgery methods to train on")
     option("--head-epochs", 0, type=int, help="first epochs that leave the backbones as they are")

@@ -28,6 +28,7 @@ _OF_LRL = (
     "frequency",
     "rfam",
     "similarity",
+    "head_norm",
     "attend_streams",
     "decoder",
     "similarity_weight",
@@ -65,9 +66,9 @@ class Settings:
         architecture: `"lrl"`, or `"classifier"` for the baseline of Tables 1 to 3.
         backbone: one of `lrl_keras.models.BACKBONES`; default: efficientnet_b4, xception for the
             classifier.
-        image_size, patches, alpha, weights, frequency, rfam, similarity, attend_streams, decoder:
-            as in `lrl_keras.LRL`. The classifier has `image_size` and `weights` alone, and no
-            loss but that of the label.
+        image_size, patches, alpha, weights, frequency, rfam, similarity, head_norm,
+            attend_streams, decoder: as in `lrl_keras.LRL`. The classifier has `image_size` and
+            `weights` alone, and no loss but that of the label.
         methods: forgery methods that are trained on and chosen by, beside all real faces;
             default: all of the records.
         head_epochs: epochs at the beginning that leave the backbones as they are.
@@ -95,6 +96,7 @@ class Settings:
     frequency: bool = True
     rfam: bool | None = None
     similarity: bool = True
+    head_norm: bool = True
     attend_streams: bool = True
     decoder: str = "light"
     methods: tuple[str, ...] | None = None
@@ -257,7 +259,7 @@ def build(settings, manifest):
     taken = ["backbone", "image_size", "weights"]
     if settings.architecture == "lrl":
         taken += ["patches", "alpha", "frequency", "rfam", "similarity"]
-        taken += ["attend_streams", "decoder"]
+        taken += ["head_norm", "attend_streams", "decoder"]
     arguments = {name: getattr(settings, name) for name in taken}
     crop = manifest["arguments"]
     arguments |= {"crop_size": crop["image_size"], "crop_margin": crop.get("margin", 1.3)}

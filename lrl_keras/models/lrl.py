@@ -31,6 +31,10 @@ class LRL(Detector):
             attend where there are two streams.
         similarity: `False` leaves out the MPSM: the label is decided from the mean of the high map
             alone, and there is no output `"similarity"`. Defaults to `True`.
+        head_norm: whether the similarity is standardised before the dense layer, by one mean and
+            one variance for all of its entries; `False` is the paper's head literally. Either head
+            is a linear function of the similarity, but as its entries all lie near 1, the dense
+            layer alone hardly learns. Defaults to `True`.
         attend_streams: whether the attended maps feed the next stage. Defaults to `True`.
         decoder: `"light"` or `"deepfakebench"`. Defaults to `"light"`.
         crop_margin: side of the face crop over the longer side of the detected face, for
@@ -62,6 +66,7 @@ class LRL(Detector):
         frequency=True,
         rfam=None,
         similarity=True,
+        head_norm=True,
         attend_streams=True,
         decoder="light",
         crop_margin=1.3,
@@ -108,7 +113,10 @@ class LRL(Detector):
         if similarity:
             features = self._multi_scale(fused)
             outputs["similarity"] = PatchSimilarity(patches, name="similarity")(features)
-            evidence = keras.layers.Flatten(name="flatten", dtype="float32")(outputs["similarity"])
+            evidence = outputs["similarity"]
+            if head_norm:
+                evidence = self._standardised(evidence)
+            evidence = keras.layers.Flatten(name="flatten", dtype="float32")(evidence)
         else:
             features = fused["high"]
             evidence = keras.layers.GlobalAveragePooling2D(name="pool", dtype="float32")(features)
@@ -126,6 +134,7 @@ class LRL(Detector):
         self.frequency = frequency
         self.rfam = rfam
         self.similarity = similarity
+        self.head_norm = bool(head_norm)
         self.attend_streams = attend_streams
         self.decoder = decoder
         self.crop_margin = float(crop_margin)
@@ -141,6 +150,14 @@ class LRL(Detector):
         ]
         return keras.layers.Concatenate(name="multi_scale")([*maps, fused["high"]])
 
+    @staticmethod
+    def _standardised(similarity):
+        """The similarity as one channel, normalised over the faces and patches of a batch."""
+        channel = keras.layers.Reshape((*similarity.shape[1:], 1), name="entries", dtype="float32")
+        return keras.layers.BatchNormalization(name="head_norm", dtype="float32")(
+            channel(similarity)
+        )
+
     def get_config(self):
         return {
             "name": self.name,
@@ -151,6 +168,7 @@ class LRL(Detector):
             "frequency": self.frequency,
             "rfam": self.rfam,
             "similarity": self.similarity,
+            "head_norm": self.head_norm,
             "attend_streams": self.attend_streams,
             "decoder": self.decoder,
             "crop_margin": self.crop_margin,

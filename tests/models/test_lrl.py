@@ -74,7 +74,9 @@ def test_fits_compiled_by_xla():
 
 
 @TF
-@pytest.mark.parametrize("arguments", [{"attend_streams": False}, {"decoder": "deepfakebench"}])
+@pytest.mark.parametrize(
+    "arguments", [{"attend_streams": False}, {"decoder": "deepfakebench"}, {"head_norm": False}]
+)
 def test_options_fit(arguments, policy):
     model = tiny(**arguments)
     model.compile(run_eagerly=True)
@@ -91,6 +93,28 @@ def test_attended_maps_feed_the_next_stage_or_not(attend_streams):
     low.attend.bias.assign([-200.0, -200.0])
     for stream in keras.Model(model.input, mid.input)(faces(1, 64)):
         assert (np.abs(to_numpy(stream)).max() == 0) == attend_streams
+
+
+@TF
+@pytest.mark.parametrize("head_norm", [True, False])
+def test_the_label_is_learned_from_similarities_near_one(head_norm):
+    model = tiny(patches=3, head_norm=head_norm)
+    similarity = keras.Input((9, 9))
+    label = similarity
+    for name in (*(("entries", "head_norm") if head_norm else ()), "flatten", "label"):
+        label = model.get_layer(name)(label)
+    head = keras.Model(similarity, label)
+    head.compile(AdamL2(1e-3), "binary_crossentropy")
+    # As of a network that is being trained: one pattern, and slight signs of a forgery in it.
+    rng = np.random.default_rng(0)
+    labels = np.arange(256)[:, None] % 2
+    signs = rng.normal(0, 0.01, (9, 9)) * labels[..., None]
+    shared = rng.uniform(0.85, 0.99, (9, 9)) - rng.uniform(0, 0.05, (256, 1, 1))
+    found = shared + signs + rng.normal(0, 0.005, (256, 9, 9))
+    head.fit(found, labels, batch_size=32, epochs=40, shuffle=False, verbose=0)
+    loss = head.evaluate(found, labels, verbose=0)
+    # To know nothing is ln 2, 0.693.
+    assert loss < 0.6 if head_norm else loss > 0.68
 
 
 @pytest.mark.parametrize("row", [pytest.param("rgb", marks=TF), "all"])

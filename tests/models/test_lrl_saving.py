@@ -21,7 +21,8 @@ from lrl_keras.optimizers import AdamL2
 
 TF = pytest.mark.tensorflow
 ARGUMENTS = {
-    "patches": 3, "alpha": 0.2, "attend_streams": False, "decoder": "deepfakebench",
+    "patches": 3, "alpha": 0.2, "head_norm": False, "attend_streams": False,
+    "decoder": "deepfakebench",
     "crop_margin": 1.5, "crop_size": 299,
 }  # fmt: skip
 
@@ -58,6 +59,7 @@ def test_config_of_numpy_numbers_is_json():
     expected = {
         "backbone": "tiny", "image_size": 64, "patches": 4, "alpha": 0.25, "crop_size": 96,
         "crop_margin": 1.3, "frequency": True, "rfam": True, "similarity": True,
+        "head_norm": True,
     }  # fmt: skip
     assert {key: config[key] for key in expected} == expected
 
