@@ -7,7 +7,9 @@ import shlex
 import sys
 
 from experiments import grid
+from lrl_keras import files
 from lrl_keras.errors import InputError, UnreachableError
+from lrl_keras.printing import warn_in_one_line
 from lrl_keras.training import Settings
 
 ROOTS = {
@@ -21,7 +23,7 @@ ROOTS = {
 # Everything runs in minutes and the figures mean nothing.
 _SMOKE = {
     "frames_per_video": 4,
-    "image_size": 64,
+    "image_size": 160,
     "backbone": "tiny",
     "weights": None,
     "epochs": 1,
@@ -46,9 +48,10 @@ class Choice:
         index, of: this machine's share of the runs.
         workers: processes that prepare records; `None`: one for each core.
         prepare_only: stop when the records are there.
+        overwrite: make records anew that were made otherwise.
         smoke: whether all of it is only to be seen working.
         command: the command line.
-        extra: whole numbers that this experiment alone asks for, by name.
+        extra: whole numbers that this experiment alone asks for, or tuples of them, by name.
     """
 
     out: str
@@ -68,6 +71,7 @@ class Choice:
     of: int
     workers: int | None
     prepare_only: bool
+    overwrite: bool
     smoke: bool
     command: str
     extra: dict
@@ -103,13 +107,15 @@ def run(module, doc, roots, experiment, argv=None, optional=(), extra=None, **de
             prepared), `tasks()` (of `grid.work`) and `report()` (writes, returns the paths).
         argv: the command line. Defaults to that of the process.
         optional: names in `ROOTS` of datasets that it can do without.
-        extra: dict of name to (default, help) of further options, whole numbers from 1.
+        extra: dict of name to (default, default of `--smoke`, help) of further options: whole
+            numbers from 1, or as many of them as the defaults have.
         **defaults: that differ from the paper's.
 
     Returns:
         exit code: 0 done, 1 it failed.
     """
     choice = parse(module, doc, roots, argv, optional, extra, **defaults)
+    warn_in_one_line(module)
     try:
         return _run(experiment(choice), choice)
     except (InputError, UnreachableError, OSError) as error:
@@ -121,8 +127,12 @@ def run(module, doc, roots, experiment, argv=None, optional=(), extra=None, **de
 
 
 def _run(experiment, choice):
+    # A wrong path is not found out after hours of preparing the others.
     for records in experiment.records:
-        records.prepare(choice.workers)
+        if not files.is_folder(records.root):
+            raise InputError(f"{records.root}: no such folder; give that of {records.source}")
+    for records in experiment.records:
+        records.prepare(choice.workers, choice.overwrite)
     if choice.prepare_only:
         return 0
     # Keras shows its progress on standard output.
@@ -149,20 +159,31 @@ def parse(module, doc, roots, argv=None, optional=(), extra=None, **defaults):
             metavar="ROOT",
             help=f"folder of {ROOTS[root]}",
         )
-    for name, (default, text) in extra.items():
+    for name, (default, _, text) in extra.items():
+        several = isinstance(default, tuple)
+        shown = " ".join(map(str, default)) if several else default
         parser.add_argument(
-            f"--{name}", type=int, default=default, help=f"{text} (default: {default})"
+            f"--{name}",
+            type=_count,
+            nargs=len(default) if several else None,
+            help=f"{text} (default: {shown})",
         )
     given = vars(parser.parse_args(argv))
-    for name in extra:
-        if given[name] < 1:
-            parser.error(f"--{name} must be at least 1, received {given[name]}")
+    for name, (default, smoke, _) in extra.items():
+        if given[name] is None:
+            given[name] = smoke if given["smoke"] else default
+        elif isinstance(default, tuple):
+            given[name] = tuple(given[name])
+    if given["of"] < 1:
+        parser.error(f"--of must be at least 1, received {given['of']}")
     if not 0 <= given["index"] < given["of"]:
         parser.error(f"--index must be from 0 to {given['of'] - 1}, received {given['index']}")
     if given.get("weights") == "none":
         given["weights"] = None
     if "seeds" in given:
         given["seeds"] = tuple(given["seeds"])
+        if len(set(given["seeds"])) < len(given["seeds"]):
+            parser.error("--seeds must differ: the same seed gives the same training")
     chosen = {**paper, **(_SMOKE if given["smoke"] else {}), **given}
     names = {field.name for field in dataclasses.fields(Choice)} - {"roots", "command", "extra"}
     return Choice(
@@ -171,6 +192,13 @@ def parse(module, doc, roots, argv=None, optional=(), extra=None, **defaults):
         extra={name: given[name] for name in extra},
         **{name: chosen[name] for name in names},
     )
+
+
+def _count(text):
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, received {text}")
+    return value
 
 
 def _parser(module, doc, defaults):
@@ -209,10 +237,15 @@ def _parser(module, doc, defaults):
         "--prepare-only", action="store_true", help="make the records, do not train"
     )
     parser.add_argument(
+        "--overwrite", action="store_true", help="make records anew that were made otherwise"
+    )
+    parser.add_argument(
         "--index", type=int, default=0, help="which share of the runs is this machine's, from 0"
     )
     parser.add_argument("--of", type=int, default=1, help="machines that share the runs")
     parser.add_argument(
-        "--smoke", action="store_true", help="tiny, to see it work; the figures mean nothing"
+        "--smoke",
+        action="store_true",
+        help="tiny, to see it work, in an OUT of its own; the figures mean nothing",
     )
     return parser

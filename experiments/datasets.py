@@ -7,7 +7,7 @@ from lrl_keras import files
 from lrl_keras.data import manifest as manifests
 from tfrecords.build import prepare
 
-# Videos in the official lists, by split: real, and forged by each method.
+# Videos in the official lists, by split: all real ones, and the forged ones of each method.
 OFFICIAL = {
     "faceforensics": {"train": (720, 720), "val": (140, 140), "test": (140, 140)},
     "celeb-df": {"test": (178, 340)},
@@ -33,9 +33,16 @@ class Records:
     root: str
     options: tuple
 
-    def prepare(self, workers=None):
+    def prepare(self, workers=None, overwrite=False):
         """Make the records, or go on making them; returns the manifest."""
-        return prepare(self.source, self.root, self.folder, workers=workers, **dict(self.options))
+        return prepare(
+            self.source,
+            self.root,
+            self.folder,
+            workers=workers,
+            overwrite=overwrite,
+            **dict(self.options),
+        )
 
     @functools.cached_property
     def fingerprint(self):
@@ -88,13 +95,22 @@ def gaps(manifest):
     official = OFFICIAL.get(manifest["source"], {})
     for split, kinds in manifest["counts"].items():
         for kind, methods in kinds.items():
+            wanted = official.get(split, (0, 0))[kind == "fake"]
+            # The lists count the real videos of several folders together.
+            together = kind == "real" and len(methods) > 1
             for method, found in methods.items():
-                listed = found["listed_videos"]
-                used = listed - found["missing_videos"] - found["unusable_videos"]
-                wanted = official.get(split, (listed, listed))[kind == "fake"]
-                if used < max(wanted, listed):
-                    yield f"{split} {method}: {used} of {max(wanted, listed)} videos"
-                if found["unpaired_videos"]:
-                    yield f"{split} {method}: {found['unpaired_videos']} videos without a mask"
-                if found["dropped_frames"]:
-                    yield f"{split} {method}: {found['dropped_frames']} frames dropped"
+                yield from _gaps(f"{split} {method}", found, 0 if together else wanted)
+            listed = sum(found["listed_videos"] for found in methods.values())
+            if together and listed < wanted:
+                yield f"{split} {kind}: {listed} of {wanted} videos"
+
+
+def _gaps(name, found, wanted):
+    listed = found["listed_videos"]
+    used, wanted = listed - found["missing_videos"] - found["unusable_videos"], max(wanted, listed)
+    if used < wanted:
+        yield f"{name}: {used} of {wanted} videos"
+    if found["unpaired_videos"]:
+        yield f"{name}: {found['unpaired_videos']} videos without a mask"
+    if found["dropped_frames"]:
+        yield f"{name}: {found['dropped_frames']} frames dropped"

@@ -41,12 +41,13 @@ class Figure4(figures.Figure):
         drawn = self.faces(wanted, masked=False)
         model = self.network(WHOLE)
         fused = model.get_layer("rfam_high").output[0]
+        side = fused.shape[1]
         model, patches = figures.with_maps(model, fused=fused), model.patches
         found = {kind: self._statistics(model, patches, drawn[kind]) for kind in drawn}
         pictures.statistics(
             {
                 _NAMES.get(kind, kind): (
-                    each["pattern"], each["shares"], each["face"], len(drawn[kind]),
+                    each["pattern"], each["shares"], each["face"], len(drawn[kind]), side,
                 )
                 for kind, each in found.items()
             },
@@ -143,7 +144,7 @@ def _shown(rows):
 
 
 def main(argv=None):
-    extra = {"faces": (PAPER_FACES, "faces of each type")}
+    extra = {"faces": (PAPER_FACES, PAPER_FACES, "faces of each type")}
     return command.run("experiments.figure4", __doc__, ["ffpp"], Figure4, argv, extra=extra)
 
 

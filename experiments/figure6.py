@@ -273,7 +273,7 @@ def _shown(found):
 
 
 def main(argv=None):
-    extra = {"faces": (1000, "forged faces, of all methods together")}
+    extra = {"faces": (1000, 1000, "forged faces, of all methods together")}
     return command.run("experiments.figure6", __doc__, ["ffpp"], Figure6, argv, extra=extra)
 
 

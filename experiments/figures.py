@@ -3,15 +3,15 @@
 import collections
 import dataclasses
 import itertools
+import sys
 import zlib
 
 import keras
 import numpy as np
 
 from experiments import datasets, grid, networks, pictures, report
-from lrl_keras import files, runs
+from lrl_keras import files
 from lrl_keras.data import chosen
-from lrl_keras.errors import InputError
 
 # As they are called in the caption of Fig. 3, in its order.
 KINDS = {
@@ -56,10 +56,7 @@ class Figure:
 
     def network(self, row):
         """The trained network of a row."""
-        run = self.run(row)
-        if not run.finished():
-            raise InputError(f"{run.folder}: not trained to its end; give the same command again")
-        return runs.load(run.folder)
+        return self.run(row).network()
 
     def faces(self, count, masked):
         """Test faces drawn by chance: dict of kind to list of `Place`.
@@ -83,6 +80,15 @@ class Figure:
         return {kind: next(self.read(places))[0] for kind, places in drawn.items()}
 
     def report(self):
+        waiting = [row for row in self.rows if not self.run(row).finished()]
+        if waiting:
+            if self.choice.of > 1:
+                print(
+                    f"{self.name}: not drawn yet, {' and '.join(waiting)} not trained to the end: "
+                    "the share of another --index; give this command again when it is done",
+                    file=sys.stderr,
+                )
+            return []
         files.make_folder(self.choice.out)
         picture = f"{self.name}.png"
         shown, numbers, notes = self.draw(files.join(self.choice.out, picture))
@@ -195,7 +201,7 @@ def predict(model, images):
 
 def with_maps(model, **maps):
     """The network with feature maps beside its outputs; `maps`: tensors of its graph by name."""
-    return keras.Model(model.inputs, {**model.output, **maps})
+    return keras.Model(model.input, {**model.output, **maps})
 
 
 def absent(drawn, masked):

@@ -65,8 +65,8 @@ class Run:
         path = files.join(self._place(records, methods, split), _METRICS)
         if not files.exists(path):
             return None
-        found = json.loads(files.read_bytes(path))
-        return found if found["manifest_sha256"] == records.fingerprint else None
+        found = read_json(path)
+        return found if found.get("manifest_sha256") == records.fingerprint else None
 
     def measure(self, records, methods=None, split="test"):
         """Score a split of `records`, unless that is done.
@@ -83,7 +83,7 @@ class Run:
         if found is not None:
             return found
         return evaluation.evaluate(
-            run_folders.load(self.folder),
+            self.network(),
             records.folder,
             split,
             methods=methods or self.settings.methods,
@@ -105,29 +105,73 @@ class Run:
             spent = before + time.monotonic() - start
             files.write_text(files.join(self.folder, _SECONDS), json.dumps(spent) + "\n")
 
+    def network(self):
+        """The trained network.
+
+        Raises:
+            InputError: naming the file of the run that is missing or damaged.
+        """
+        try:
+            return run_folders.load(self.folder)
+        except InputError as error:
+            raise InputError(
+                f"{error}; remove {self.folder} and give the command again to train it anew"
+            ) from None
+
     def finished(self):
         """Whether all epochs are done."""
-        if not files.exists(self._history):
-            return False
-        return len(files.read_bytes(self._history).splitlines()) - 1 >= self.settings.epochs
-
-    @property
-    def _history(self):
-        return files.join(self.folder, "history.csv")
+        return len(self._aucs()) >= self.settings.epochs
 
     def best_auc(self):
         """Highest AUC on its validation split, of the epochs that are done."""
-        rows = csv.DictReader(files.read_bytes(self._history).decode().splitlines())
-        return max(float(row["val_label_auc"]) for row in rows)
+        return max(self._aucs())
+
+    def _aucs(self):
+        """AUC on its validation split, one an epoch that is done."""
+        path = files.join(self.folder, "history.csv")
+        if not files.exists(path):
+            return []
+        try:
+            rows = csv.DictReader(files.read_bytes(path).decode().splitlines())
+            return [float(row["val_label_auc"]) for row in rows]
+        except (UnicodeDecodeError, KeyError, TypeError, ValueError, csv.Error):
+            raise InputError(
+                f"{path}: damaged; remove {self.folder} and give the command again to train it anew"
+            ) from None
 
     def seconds(self):
         """Time that its training took so far, over all attempts that were not killed."""
         path = files.join(self.folder, _SECONDS)
-        return json.loads(files.read_bytes(path)) if files.exists(path) else 0.0
+        return float(read_json(path, float)) if files.exists(path) else 0.0
+
+    def versions(self):
+        """Versions of the packages that it was begun with; none before."""
+        if not files.exists(files.join(self.folder, run_folders.CONFIG)):
+            return {}
+        return run_folders.read_config(self.folder).get("versions", {})
 
     def _place(self, records, methods, split):
         parts = [split, records.name, *sorted(methods or ())]
         return files.join(self.folder, "-".join(parts))
+
+
+def read_json(path, kind=dict):
+    """What a run has found, from a file that can be made again.
+
+    Args:
+        path: the file.
+        kind: type that it holds.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        found = json.loads(files.read_bytes(path))
+    except ValueError:
+        found = None
+    if not isinstance(found, kind):
+        raise InputError(f"{path}: damaged; remove it and give the command again")
+    return found
 
 
 def runs(choice, records, network, **others):
@@ -179,5 +223,6 @@ def work(tasks, index=0, of=1, verbose=2):
             # The networks before it would stay in memory.
             keras.utils.clear_session()
         except (InputError, FloatingPointError) as error:
-            failures.append(f"{folder}: {error}")
+            text = str(error)
+            failures.append(text if text.startswith(folder) else f"{folder}: {text}")
     return failures

@@ -4,6 +4,8 @@ Colours are Matplotlib's viridis (similarity) and inferno (masks, feature maps),
 `lrl_keras.drawing`. Sizes are in inches.
 """
 
+import math
+
 import numpy as np
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
@@ -89,16 +91,17 @@ def statistics(kinds, path):
 
     Args:
         kinds: dict of name to (pattern (k², k²) in [0, 1], shares of the faces (k, k) that sum up
-            to 1 or 0, mean face uint8 (S, S, 3), number of faces).
+            to 1 or 0, mean face uint8 (S, S, 3), number of faces, side of the map that is cut
+            into patches).
         path: PNG file to write.
     """
     side, gap, above = 2.0, 0.55, 0.35
     lefts, widths = (0.85, 3.55, 7.45), (side, 3.6, side)
     width, height = 9.55, above + len(kinds) * (side + gap) + _BAR - 0.2
     figure = Figure(figsize=(width, height))
-    most = max(shares.max() for _, shares, _, _ in kinds.values())
+    most = max(shares.max() for _, shares, *_ in kinds.values())
     heads = "mean similarity pattern", "most predictive patch", "the same on the mean face"
-    for row, (name, (pattern, shares, face, count)) in enumerate(kinds.items()):
+    for row, (name, (pattern, shares, face, count, side_of_map)) in enumerate(kinds.items()):
         bottom = height - above - side - row * (side + gap)
         first, second, third = (
             figure.add_axes((left / width, bottom / height, wide / width, side / height))
@@ -107,7 +110,7 @@ def statistics(kinds, path):
         _pattern(first, pattern, len(shares))
         first.set_ylabel(f"{name}\n{count} faces", fontsize=10)
         _bars(second, shares, most)
-        _shares_on_face(third, shares, face)
+        _shares_on_face(third, shares, face, side_of_map)
         if row == 0:
             for axes, head in zip((first, second, third), heads, strict=True):
                 axes.set_title(head, fontsize=10)
@@ -144,17 +147,22 @@ def _bars(axes, shares, most):
     axes.tick_params(labelsize=7)
 
 
-def _shares_on_face(axes, shares, face):
-    side = len(shares)
+def _shares_on_face(axes, shares, face, side):
+    """Where the patches of a map of `side` pixels lie, those at the border smaller or nowhere."""
     extent = (0, side, side, 0)
+    patch = math.ceil(side / len(shares))
+    pixels = shares.repeat(patch, axis=0).repeat(patch, axis=1)[:side, :side]
     axes.imshow(face, extent=extent)
     axes.imshow(
-        shares, cmap="inferno", vmin=0, vmax=shares.max() or 1, alpha=0.55, extent=extent,
+        pixels, cmap="inferno", vmin=0, vmax=shares.max() or 1, alpha=0.55, extent=extent,
         interpolation="nearest",
     )  # fmt: skip
     for (row, column), share in np.ndenumerate(shares):
+        y, x = ((patch * first + min(patch * (first + 1), side)) / 2 for first in (row, column))
+        if patch * max(row, column) >= side:
+            continue
         axes.text(
-            column + 0.5, row + 0.5, f"{100 * share:.0f}", color="white", fontsize=7,
+            x, y, f"{100 * share:.0f}", color="white", fontsize=7,
             ha="center", va="center", path_effects=[withStroke(linewidth=1.5, foreground="black")],
         )  # fmt: skip
     axes.set_xticks([])

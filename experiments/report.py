@@ -10,7 +10,6 @@ from experiments import datasets
 from experiments.datasets import Records
 from experiments.grid import Run
 from lrl_keras import files, machine
-from lrl_keras.printing import counted
 from lrl_keras.training import Settings
 
 # What Sec. 4.1 states, and what it leaves open.
@@ -26,7 +25,25 @@ _STATED = (
     "similarity_weight",
     "mask_weight",
 )
-_SILENT = ("backbone", "weights", "head_epochs", "augment", "precision")
+# What we do otherwise than the paper by default, by the setting that stands for it.
+_OTHERWISE = {
+    "similarity_norm": "similarity loss: mean square of the entries; the paper: L2 norm, Eq. (10)",
+    "pixel_reduction": "mask loss: mean over the pixels; the paper: sum, Eq. (12)",
+    "head_norm": "label: from the standardised similarity; the paper: from the similarity",
+}
+_OF_SIMILARITY = ("similarity_norm", "head_norm")
+_SILENT = (
+    "backbone",
+    "weights",
+    "head_epochs",
+    "decoder",
+    "attend_streams",
+    "augment",
+    "precision",
+)
+# Of the networks of the paper's tables; that of LRL is not named.
+_BASELINE = "xception"
+_PAPER = {field.name: field.default for field in dataclasses.fields(Settings)}
 _PACKAGES = ("lrl-keras", "keras", "tensorflow", "numpy")
 
 
@@ -66,11 +83,11 @@ def write(name, title, table, choice, records, notes=()):
     Returns:
         the two paths.
     """
+    notes = [*notes, *_unmeasured(table)]
     origin, found = provenance(_runs(table), records, choice, notes)
     lines = [
         *heading(title, choice),
-        "Frame level, percent; mean and standard deviation over "
-        f"{counted(len(choice.seeds), 'seed')}. Paper, ours, difference.",
+        f"Frame level, percent; {_over(choice.seeds)}. Paper, ours, difference.",
         "",
         *_table(table, "frame", with_paper=True),
         "",
@@ -129,7 +146,7 @@ def provenance(runs, records, choice, notes=()):
         "",
         f"    {choice.command}",
         "",
-        f"{_hardware()}; {_versions()}. {_spent(runs)}",
+        f"Trained with {_versions(runs)}. {_spent(runs)} Written on {_hardware()}.",
         "",
     ]
     found = {
@@ -149,7 +166,7 @@ def provenance(runs, records, choice, notes=()):
         "same": same,
         "different": different,
         "silent": silent,
-        "versions": {package: version(package) for package in _PACKAGES},
+        "versions_of_report": {package: version(package) for package in _PACKAGES},
         "hardware": _hardware(),
     }
     return lines, found
@@ -204,30 +221,73 @@ def _table(table, level, with_paper):
 
 def _comparison(runs, records):
     same, different, silent = [], [], []
-    paper = {field.name: field.default for field in dataclasses.fields(Settings)}
     used = [run.settings for run in runs]
+    ours = [settings for settings in used if settings.architecture == "lrl"]
     for name in _STATED:
-        ours = sorted({getattr(settings, name) for settings in used})
-        line = f"{name}: {', '.join(map(str, ours))}"
-        if ours == [paper[name]]:
+        values = sorted({getattr(settings, name) for settings in used})
+        line = f"{name}: {', '.join(map(str, values))}"
+        if values == [_PAPER[name]]:
             same.append(line)
         else:
-            different.append(f"{line}; the paper: {paper[name]}")
+            different.append(f"{line}; the paper: {_PAPER[name]}")
+    for name, text in _OTHERWISE.items():
+        has = [each for each in ours if each.similarity or name not in _OF_SIMILARITY]
+        if any(getattr(each, name) == _PAPER[name] for each in has):
+            different.append(text)
+    others = {each.backbone for each in used if each.architecture == "classifier"} - {_BASELINE}
+    if others:
+        different.append(f"the classifier: {', '.join(sorted(others))}; the paper: {_BASELINE}")
     for name in _SILENT:
-        ours = sorted({str(getattr(settings, name)) for settings in used})
-        silent.append(f"{name}: {', '.join(ours)}")
+        silent += [f"{name}: {text}" for text in _by_architecture(used, name)]
     for each in records:
         arguments, gaps = each.manifest["arguments"], list(datasets.gaps(each.manifest))
         text = ", ".join(f"{key} {value}" for key, value in sorted(arguments.items()))
-        silent.append(f"{each.name}: {text}")
+        silent.append(f"{each.name}: {text}; {_test_faces(each.manifest)}")
         if gaps:
             different += [f"{each.name}: {gap}" for gap in gaps]
-        else:
+        elif each.manifest["source"] in datasets.OFFICIAL:
             same.append(f"{each.name}: nothing of the dataset is missing or unusable")
     done = sum(run.finished() for run in runs)
     if done < len(runs):
         different.append(f"only {done} of {len(runs)} trainings are finished")
     return same, different, silent
+
+
+def _by_architecture(used, name):
+    """The values of a setting, apart for each architecture where they differ."""
+    found = {}
+    for settings in used:
+        # What the classifier does not have says nothing of it.
+        if settings.architecture == "lrl" or name not in ("decoder", "attend_streams"):
+            values = found.setdefault(settings.architecture, set())
+            values.add(str(getattr(settings, name)))
+    texts = {kind: ", ".join(sorted(values)) for kind, values in found.items()}
+    if len(set(texts.values())) == 1:
+        return list(texts.values())[:1]
+    return [f"{text} ({kind})" for kind, text in texts.items()]
+
+
+def _test_faces(manifest):
+    faces = {
+        kind: sum(found["examples"] for found in methods.values())
+        for kind, methods in manifest["counts"].get("test", {}).items()
+    }
+    return f"test: {faces.get('real', 0)} real and {faces.get('fake', 0)} forged faces"
+
+
+def _unmeasured(table):
+    """Lines that name what was trained and could not be measured."""
+    cells = {
+        (run.folder, cell.records.name): run
+        for numbers in table.values()
+        for cell in numbers.values()
+        for run in cell.runs
+        if run.finished() and run.result(cell.records) is None
+    }
+    return [
+        f"{files.name_of(folder)} is trained but not measured on {name}; see the command's errors"
+        for folder, name in cells
+    ]
 
 
 def _runs(table):
@@ -253,6 +313,7 @@ def _about(run):
         "records": run.records.name,
         "finished": run.finished(),
         "seconds": run.seconds(),
+        "versions": run.versions(),
     }
 
 
@@ -264,8 +325,19 @@ def _hardware():
     return f"{machine.cores()} cores of {machine.processor()}"
 
 
-def _versions():
-    return ", ".join(f"{package} {version(package)}" for package in _PACKAGES)
+def _versions(runs):
+    """Versions that the runs were trained with, once each."""
+    found = {
+        ", ".join(f"{package} {number}" for package, number in sorted(run.versions().items()))
+        for run in runs
+    }
+    return "; ".join(sorted(found - {""})) or "nothing yet"
+
+
+def _over(seeds):
+    if len(seeds) == 1:
+        return f"one training, seed {seeds[0]}"
+    return f"mean and standard deviation over the seeds {', '.join(map(str, seeds))}"
 
 
 def _spent(runs):

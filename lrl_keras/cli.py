@@ -15,6 +15,7 @@ from lrl_keras.printing import (
     print_inspection,
     print_json,
     print_robustness,
+    warn_in_one_line,
 )
 from lrl_keras.quiet import import_tensorflow
 
@@ -39,6 +40,7 @@ def main(argv=None):
     elif others:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
     import_tensorflow()
+    warn_in_one_line("lrl-keras")
     try:
         return _COMMANDS[arguments.verb](arguments)
     except (InputError, UnreachableError, FloatingPointError) as error:
@@ -132,6 +134,12 @@ def _evaluate(arguments):
             if getattr(arguments, name) is not None:
                 raise InputError(f"--{name} says how faces are degraded; give --degrade as well")
     model = lrl_keras.load(arguments.run)
+    if arguments.split == "all" and _trained_on(arguments.run, arguments.records):
+        print(
+            f"lrl-keras: warning: {arguments.run} was trained on a part of {arguments.records}; "
+            "its figures say nothing of other faces",
+            file=sys.stderr,
+        )
     out = arguments.out or arguments.run
     result = evaluation.evaluate(
         model,
@@ -149,6 +157,14 @@ def _evaluate(arguments):
     if robustness:
         print_robustness(robustness)
     return 0
+
+
+def _trained_on(run, records):
+    from lrl_keras import runs
+    from lrl_keras.data import manifest
+
+    trained_on = runs.read_config(run).get("records", {}).get("manifest_sha256")
+    return trained_on == manifest.fingerprint(records)
 
 
 def _robustness(arguments, model, out):

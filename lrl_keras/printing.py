@@ -1,6 +1,8 @@
 """What `lrl-keras` prints to standard output: tables for people, JSON for programs."""
 
 import json
+import os
+import warnings
 
 _PROBLEMS = {
     "dropped": "dropped frames",
@@ -39,6 +41,18 @@ def print_robustness(result):
         for name, cells in result["cells"].items():
             numbers = "".join(f"{100 * cell['overall'][figure]:9.2f}%" for cell in cells)
             print(f"{name:24}{numbers}")
+
+
+def warn_in_one_line(program):
+    """Show this package's warnings as `PROGRAM: warning: ...`; returns nothing."""
+    others = warnings.formatwarning
+
+    def format_warning(message, category, filename, lineno, line=None):
+        if category is UserWarning and os.path.dirname(__file__) in filename:
+            return f"{program}: warning: {message}\n"
+        return others(message, category, filename, lineno, line)
+
+    warnings.formatwarning = format_warning
 
 
 def print_data_benchmark(result):

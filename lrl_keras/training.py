@@ -119,6 +119,8 @@ class Settings:
     def __post_init__(self):
         if self.backbone is None:
             object.__setattr__(self, "backbone", _BACKBONES.get(self.architecture))
+        if isinstance(self.methods, str):
+            object.__setattr__(self, "methods", (self.methods,))
         if self.methods is not None:  # Comes back from JSON as a list.
             object.__setattr__(self, "methods", tuple(sorted(set(self.methods))))
         for name in ("epochs", "batch_size", "halve_every"):
@@ -264,9 +266,24 @@ def build(settings, manifest):
     crop = manifest["arguments"]
     arguments |= {"crop_size": crop["image_size"], "crop_margin": crop.get("margin", 1.3)}
     try:
-        return ARCHITECTURES[settings.architecture](**arguments)
+        model = ARCHITECTURES[settings.architecture](**arguments)
     except ValueError as error:
         raise InputError(str(error)) from error
+    if "similarity" in model.output:
+        _warn_of_uneven_patches(model)
+    return model
+
+
+def _warn_of_uneven_patches(model):
+    side, patches = model.get_layer("similarity").input.shape[1], model.patches
+    if side % patches:
+        warnings.warn(
+            f"image_size={model.image_size} gives a last map of {side} x {side} pixels, which "
+            f"{patches} x {patches} patches do not divide: those at the border are smaller or "
+            f"empty, and lie elsewhere than the mask's. image_size={32 * patches} or "
+            f"{64 * patches} would fit",
+            stacklevel=1,
+        )
 
 
 def compile(model, settings):
@@ -305,6 +322,8 @@ def _words(settings):
     given = dataclasses.asdict(settings)
     if settings.methods is not None:
         given["methods"] = ", ".join(settings.methods)
+    if settings.rfam is None:
+        given["rfam"] = settings.frequency
     return {
         name: "none" if value is None else value
         for name, value in given.items()

@@ -55,6 +55,8 @@ class Source:
                 f"{records}: split {split!r} holds no examples; there are: "
                 f"{', '.join(there) or 'none at all'}"
             )
+        if isinstance(methods, str):
+            methods = (methods,)
         if methods is not None:
             clips = [clip for clip in manifest["clips"] if clip["split"] in splits]
             counts = _counts_of(f"{records}: split {split!r}", clips, shards, methods)

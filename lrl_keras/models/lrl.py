@@ -22,8 +22,10 @@ class LRL(Detector):
             an object gives its configuration and its weights; its input is raw pixels where it
             has a rescaling layer of its own, else [-1, 1]. Defaults to `"efficientnet_b4"`.
         image_size: side S of the input in pixels, at least 32. Defaults to `299`.
-        patches: k, patches along each side of the face. Defaults to `5`. A high map smaller than
-            k x k (S below 32 k) leaves patches without a pixel, which are similar to none.
+        patches: k, patches along each side of the face. Defaults to `5`. Patches of the high map
+            have Ceil(H / k) pixels a side, so that where k does not divide H those at the lower
+            and right border are smaller or empty, and lie elsewhere than the mask's; with the
+            strides here H is Ceil(S / 32). Right for k = 5: 160, 299, 320; for k = 4: 128, 256.
         alpha: low-frequency triangle that the high-pass image lacks (Eq. 2). Defaults to `0.33`.
         weights: `None`, `"imagenet"`, or a weights file of the backbone without its top.
         frequency: `False` leaves out the frequency stream. Defaults to `True`.

@@ -17,6 +17,7 @@ def test_the_study_from_faces_to_report(tmp_path, capsys):
         save(tmp_path / "people" / f"p{number}.png", person(number))
     out, unseen = tmp_path / "out", write_ffpp(tmp_path / "ffpp", ("c23",))
     argv = [out, "--portraits", tmp_path / "people", "--ffpp", unseen, "--smoke"]
+    argv += ["--image-size", 64]
     assert portraits.main([str(each) for each in argv]) == 0
     assert capsys.readouterr().out.split() == [f"{out}/portraits.md", f"{out}/portraits.json"]
     found = json.loads((out / "portraits.json").read_text())
@@ -70,5 +71,9 @@ def test_seeds_are_compared_in_pairs():
     assert against["p"] == pytest.approx(stats.ttest_rel(ours, theirs).pvalue)
     assert set(tests) == {
         *((row, portraits.BASELINE) for row in list(portraits.ABLATIONS)[1:]),
+        (portraits.PLAIN_HEAD, portraits.BASELINE),
         (portraits.WHOLE, portraits.CLASSIFIER),
+        (portraits.WHOLE, portraits.PLAIN_HEAD),
     }
+    # The other rows differ by nothing, of which no test can say anything.
+    assert all(test["p"] is None for pair, test in tests.items() if portraits.WHOLE not in pair)

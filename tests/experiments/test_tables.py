@@ -6,7 +6,11 @@ from pathlib import Path
 import pytest
 from trees import write_celeb_df, write_dfd, write_dfdc_preview, write_ffpp
 
-from experiments import table1, table2, table3, table4
+from experiments import datasets, table1, table2, table3, table4
+
+NOTHING_LOST = dict.fromkeys(
+    ("missing_videos", "unusable_videos", "unpaired_videos", "dropped_frames"), 0
+)
 
 
 def state(folder):
@@ -32,7 +36,7 @@ def test_every_table_from_records_to_report(tmp_path, capsys):
         "--dfd": write_dfd(tmp_path / "dfd"),
     }
     out = tmp_path / "out"
-    common = [str(out), "--ffpp", str(ffpp), "--smoke"]
+    common = [str(out), "--ffpp", str(ffpp), "--smoke", "--image-size", "64"]
 
     def run(table, *more):
         assert table.main([*common, *map(str, more)]) == 0
@@ -47,6 +51,8 @@ def test_every_table_from_records_to_report(tmp_path, capsys):
     whole, text = run(table4, "--index", 1, "--of", 2)
     assert all(each["finished"] for each in whole["runs"].values())
     assert "trainings are finished" not in text
+    assert text.count("; the paper: L2 norm, Eq. (10)") == 1
+    assert "test: 8 real and 32 forged faces" in text
     for row, cells in whole["rows"].items():
         for column, cell in cells.items():
             (run_folder,) = cell["runs"]
@@ -68,6 +74,7 @@ def test_every_table_from_records_to_report(tmp_path, capsys):
     shared = found["rows"]["LRL"]["LQ AUC"]["runs"]
     assert shared == whole["rows"]["RGB + frequency + RFAM + MPSM"]["AUC"]["runs"]
     assert found["rows"]["Xception"]["Raw AUC"]["paper"] is None
+    assert "the classifier: tiny; the paper: xception" in found["different"]
 
     found, _ = run(table2)
     methods = {each["settings"]["methods"][0] for each in found["runs"].values()}
@@ -87,16 +94,56 @@ def test_every_table_from_records_to_report(tmp_path, capsys):
     run(table3, *(each for pair in unseen.items() for each in pair))
     assert state(out) == before
 
+    # Damage is named, and what cannot be measured is.
+    metrics = Path(folder, "test-ffpp-c40", "metrics.json")
+    content = metrics.read_bytes()
+    for damaged in (b"", content[:-9], b"\xff\xfe"):
+        metrics.write_bytes(damaged)
+        assert table2.main(common) == 1
+        assert f"{metrics}: damaged; remove it" in capsys.readouterr().err
+    metrics.unlink()
+    Path(folder, "best.weights.h5").unlink()
+    assert table2.main(common) == 1
+    assert f"remove {folder} and give the command again" in capsys.readouterr().err
+    assert "is trained but not measured on ffpp-c40" in (out / "table2.md").read_text()
+
 
 def test_what_is_not_there_is_one_line(tmp_path, capsys):
     assert table4.main([str(tmp_path / "out"), "--ffpp", str(tmp_path / "none")]) == 1
     error = capsys.readouterr().err
     assert error.count("\n") == 1
-    assert str(tmp_path / "none") in error
+    assert f"{tmp_path / 'none'}: no such folder" in error
 
 
-@pytest.mark.parametrize("argv", [["--index", "2", "--of", "2"], ["--index", "-1"], ["--of", "0"]])
-def test_a_share_that_is_none_is_wrong_usage(argv, tmp_path):
+def test_a_wrong_root_is_found_before_anything_is_prepared(tmp_path, capsys):
+    roots = {name: tmp_path / name for name in ("--ffpp", "--dfdc", "--dfd")}
+    for root in roots.values():
+        root.mkdir()
+    given = [str(each) for pair in roots.items() for each in pair]
+    wrong = ["--celeb-df", str(tmp_path / "wrong")]
+    assert table3.main([str(tmp_path / "out"), *given, *wrong]) == 1
+    assert f"{tmp_path / 'wrong'}: no such folder" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_real_videos_of_two_folders_are_counted_together():
+    def counts(**reals):
+        kinds = {
+            "real": {name: {**NOTHING_LOST, "listed_videos": n} for name, n in reals.items()},
+            "fake": {"Celeb-synthesis": {**NOTHING_LOST, "listed_videos": 340}},
+        }
+        return {"source": "celeb-df", "counts": {"test": kinds}}
+
+    assert list(datasets.gaps(counts(**{"Celeb-real": 108, "YouTube-real": 70}))) == []
+    found = list(datasets.gaps(counts(**{"Celeb-real": 108, "YouTube-real": 69})))
+    assert found == ["test real: 177 of 178 videos"]
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [["--index", "2", "--of", "2"], ["--index", "-1"], ["--of", "0"], ["--seeds", "1", "0", "1"]],
+)
+def test_wrong_usage(argv, tmp_path):
     with pytest.raises(SystemExit) as caught:
         table4.main([str(tmp_path), "--ffpp", str(tmp_path), *argv])
     assert caught.value.code == 2
