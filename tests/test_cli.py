@@ -70,6 +70,14 @@ def test_evaluation_as_a_table(run, photograph_records, tmp_path, capsys):
     }
 
 
+def test_all_of_its_own_records_is_warned_of(run, photograph_records, tmp_path, capsys):
+    common = ["evaluate", str(run), str(photograph_records), "--out", str(tmp_path)]
+    for split, warned in (("all", True), ("test", False)):
+        assert cli.main([*common, "--split", split]) == 0
+        text = f"lrl-keras: warning: {run} was trained on a part of {photograph_records}"
+        assert (text in capsys.readouterr().err) == warned
+
+
 def test_predict_goes_on_after_what_cannot_be_read(run, tmp_path, capsys):
     picture = tmp_path / "coffee.png"
     Image.fromarray(data.coffee()).save(picture)

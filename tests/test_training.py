@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 import h5py
 import keras
@@ -133,6 +134,23 @@ def test_the_baseline_is_trained_measured_and_predicts_alike(photograph_records,
     (found,) = predict(model, picture, crop="none", overlay=tmp_path / "overlay")
     assert 0 <= found["score"] <= 1
     assert images.read_image(found["overlay"]).shape == (200, 200, 3)
+
+
+@pytest.mark.parametrize(
+    ("size", "patches", "even"), [(160, 5, True), (96, 3, True), (64, 5, False)]
+)
+def test_patches_that_do_not_divide_the_map_are_warned_of(size, patches, even):
+    settings = Settings(**{**SMALL, "image_size": size, "patches": patches})
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        training.build(settings, {"arguments": {"image_size": size}})
+    texts = [str(each.message) for each in caught if each.category is UserWarning]
+    if even:
+        assert texts == []
+    else:
+        (text,) = texts
+        assert "image_size=64 gives a last map of 2 x 2 pixels" in text
+        assert "image_size=160 or 320 would fit" in text
 
 
 def test_the_head_is_trained_alone_at_first(photograph_records, tmp_path):
