@@ -8,8 +8,9 @@ import sys
 
 from experiments import grid
 from lrl_keras import files
+from lrl_keras.command_line import count
 from lrl_keras.errors import InputError, UnreachableError
-from lrl_keras.printing import warn_in_one_line
+from lrl_keras.printing import warnings_in_one_line
 from lrl_keras.training import Settings
 
 ROOTS = {
@@ -115,9 +116,9 @@ def run(module, doc, roots, experiment, argv=None, optional=(), extra=None, **de
         exit code: 0 done, 1 it failed.
     """
     choice = parse(module, doc, roots, argv, optional, extra, **defaults)
-    warn_in_one_line(module)
     try:
-        return _run(experiment(choice), choice)
+        with warnings_in_one_line(module):
+            return _run(experiment(choice), choice)
     except (InputError, UnreachableError, OSError) as error:
         print(f"{module}: error: {error}", file=sys.stderr)
         return 1
@@ -129,6 +130,7 @@ def run(module, doc, roots, experiment, argv=None, optional=(), extra=None, **de
 def _run(experiment, choice):
     # A wrong path is not found out after hours of preparing the others.
     for records in experiment.records:
+        files.require(records.root)
         if not files.is_folder(records.root):
             raise InputError(f"{records.root}: no such folder; give that of {records.source}")
     for records in experiment.records:
@@ -164,7 +166,7 @@ def parse(module, doc, roots, argv=None, optional=(), extra=None, **defaults):
         shown = " ".join(map(str, default)) if several else default
         parser.add_argument(
             f"--{name}",
-            type=_count,
+            type=count,
             nargs=len(default) if several else None,
             help=f"{text} (default: {shown})",
         )
@@ -174,8 +176,6 @@ def parse(module, doc, roots, argv=None, optional=(), extra=None, **defaults):
             given[name] = smoke if given["smoke"] else default
         elif isinstance(default, tuple):
             given[name] = tuple(given[name])
-    if given["of"] < 1:
-        parser.error(f"--of must be at least 1, received {given['of']}")
     if not 0 <= given["index"] < given["of"]:
         parser.error(f"--index must be from 0 to {given['of'] - 1}, received {given['index']}")
     if given.get("weights") == "none":
@@ -192,13 +192,6 @@ def parse(module, doc, roots, argv=None, optional=(), extra=None, **defaults):
         extra={name: given[name] for name in extra},
         **{name: chosen[name] for name in names},
     )
-
-
-def _count(text):
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, received {text}")
-    return value
 
 
 def _parser(module, doc, defaults):
@@ -242,7 +235,7 @@ def _parser(module, doc, defaults):
     parser.add_argument(
         "--index", type=int, default=0, help="which share of the runs is this machine's, from 0"
     )
-    parser.add_argument("--of", type=int, default=1, help="machines that share the runs")
+    parser.add_argument("--of", type=count, default=1, help="machines that share the runs")
     parser.add_argument(
         "--smoke",
         action="store_true",

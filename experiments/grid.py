@@ -142,7 +142,7 @@ class Run:
     def seconds(self):
         """Time that its training took so far, over all attempts that were not killed."""
         path = files.join(self.folder, _SECONDS)
-        return float(read_json(path, float)) if files.exists(path) else 0.0
+        return read_json(path, float) if files.exists(path) else 0.0
 
     def versions(self):
         """Versions of the packages that it was begun with; none before."""

@@ -158,9 +158,9 @@ def _shares_on_face(axes, shares, face, side):
         interpolation="nearest",
     )  # fmt: skip
     for (row, column), share in np.ndenumerate(shares):
-        y, x = ((patch * first + min(patch * (first + 1), side)) / 2 for first in (row, column))
         if patch * max(row, column) >= side:
             continue
+        y, x = (patch * place + min(patch, side - patch * place) / 2 for place in (row, column))
         axes.text(
             x, y, f"{100 * share:.0f}", color="white", fontsize=7,
             ha="center", va="center", path_effects=[withStroke(linewidth=1.5, foreground="black")],

@@ -15,7 +15,7 @@ from lrl_keras.printing import (
     print_inspection,
     print_json,
     print_robustness,
-    warn_in_one_line,
+    warnings_in_one_line,
 )
 from lrl_keras.quiet import import_tensorflow
 
@@ -40,9 +40,9 @@ def main(argv=None):
     elif others:
         parser.error(f"unrecognized arguments: {' '.join(others)}")
     import_tensorflow()
-    warn_in_one_line("lrl-keras")
     try:
-        return _COMMANDS[arguments.verb](arguments)
+        with warnings_in_one_line("lrl-keras"):
+            return _COMMANDS[arguments.verb](arguments)
     except (InputError, UnreachableError, FloatingPointError) as error:
         print(f"lrl-keras: error: {error}", file=sys.stderr)
         return 1

@@ -61,7 +61,8 @@ def _add(verbs, name, description, note):
     )
 
 
-def _count(text):
+def count(text):
+    """A whole number from 1 as a command line gives it."""
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, received {text}")
@@ -108,7 +109,7 @@ def _add_source(sources, name, module, options):
     parser.add_argument("out", metavar="OUT", help="folder of the records, or its URL")
     add_to(parser, options)
     parser.add_argument(
-        "--workers", type=_count, default=None, help="processes (default: one for each core)"
+        "--workers", type=count, default=None, help="processes (default: one for each core)"
     )
     parser.add_argument(
         "--runner",
@@ -140,10 +141,10 @@ def _add_inspect(verbs):
         "--out", default="inspect.png", metavar="PNG", help="where to write the contact sheet"
     )
     parser.add_argument(
-        "--per-kind", type=_count, default=3, help="examples of each split and method on the sheet"
+        "--per-kind", type=count, default=3, help="examples of each split and method on the sheet"
     )
     parser.add_argument(
-        "--patches", type=_count, default=5, help="k of the similarity target, k² x k²"
+        "--patches", type=count, default=5, help="k of the similarity target, k² x k²"
     )
     parser.add_argument(
         "--verify",
@@ -188,8 +189,8 @@ def _add_train(verbs):
         help="efficientnet_b4, efficientnet_b0, xception, mobilenet_v3_small or tiny",
     )
     option("--weights", "imagenet", help="imagenet, none, or a weights file of the backbone")
-    option("--image-size", 299, type=_count, help="side of the input, pixels")
-    option("--patches", 5, type=_count, help="k, patches along each side")
+    option("--image-size", 299, type=count, help="side of the input, pixels")
+    option("--patches", 5, type=count, help="k, patches along each side")
     option("--alpha", 0.33, type=float, help="low-frequency triangle that is filtered out")
     option("--decoder", "light", help="light or deepfakebench")
     boolean = argparse.BooleanOptionalAction
@@ -200,10 +201,10 @@ def _add_train(verbs):
     option("--attend-streams", "on", action=boolean, help="feed attended maps to the next stage")
     option("--methods", "all", nargs="+", metavar="METHOD", help="forgery methods to train on")
     option("--head-epochs", 0, type=int, help="first epochs that leave the backbones as they are")
-    option("--epochs", 50, type=_count, help="passes over the balanced training split")
-    option("--batch-size", 32, type=_count, help="faces a step, over all GPUs")
+    option("--epochs", 50, type=count, help="passes over the balanced training split")
+    option("--batch-size", 32, type=count, help="faces a step, over all GPUs")
     option("--learning-rate", "2e-4", type=float, help="of the first epoch")
-    option("--halve-every", 10, type=_count, help="epochs after which the rate is halved")
+    option("--halve-every", 10, type=count, help="epochs after which the rate is halved")
     option("--weight-decay", "1e-5", type=float, help="L2 factor, added to the gradient")
     option("--label-weight", 1, type=float, help="weight of the label loss")
     option("--similarity-weight", 10, type=float, help="weight of the similarity loss")
@@ -256,7 +257,7 @@ def _add_evaluate(verbs):
     parser.add_argument(
         "--out", default=None, metavar="FOLDER", help="where to write (default: into RUN)"
     )
-    parser.add_argument("--batch-size", type=_count, default=32, help="faces scored at once")
+    parser.add_argument("--batch-size", type=count, default=32, help="faces scored at once")
     parser.add_argument(
         "--degrade",
         action="store_true",
@@ -305,7 +306,7 @@ def _add_predict(verbs):
     )
     parser.add_argument(
         "--frames-per-video",
-        type=_count,
+        type=count,
         default=50,
         help="frames of each video, evenly spaced; with --boxes all of the records",
     )
@@ -321,7 +322,7 @@ def _add_predict(verbs):
         metavar="RECORDS",
         help="take frames and face boxes of videos from these records instead of finding them",
     )
-    parser.add_argument("--batch-size", type=_count, default=16, help="faces scored at once")
+    parser.add_argument("--batch-size", type=count, default=16, help="faces scored at once")
 
 
 def _add_benchmark(verbs):
@@ -334,9 +335,9 @@ def _add_benchmark(verbs):
     )
     parser.add_argument("what", choices=["data"], help="what to measure")
     parser.add_argument("records", metavar="RECORDS", nargs="?", help="folder of records")
-    parser.add_argument("--batch-size", type=_count, default=32, help="faces a batch")
+    parser.add_argument("--batch-size", type=count, default=32, help="faces a batch")
     parser.add_argument(
-        "--image-size", type=_count, default=None, help="side of the input (default: the records')"
+        "--image-size", type=count, default=None, help="side of the input (default: the records')"
     )
     parser.add_argument(
         "--augment",

@@ -8,6 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lrl_keras import data, drawing, figures, files
+from lrl_keras.data.source import names_of
 
 
 def evaluate(model, records, split="test", *, methods=None, batch_size=32, out=None, progress=True):
@@ -44,7 +45,7 @@ def evaluate(model, records, split="test", *, methods=None, batch_size=32, out=N
     frames = _score(model, records, split, methods, batch_size, total, progress)
     result = {
         "split": split,
-        "methods": None if methods is None else sorted(methods),
+        "methods": None if methods is None else list(names_of(methods)),
         "threshold": figures.THRESHOLD,
         "frame": _levels(frames),
         "video": _levels(_by_video(frames)),

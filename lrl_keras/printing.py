@@ -1,5 +1,6 @@
-"""What `lrl-keras` prints to standard output: tables for people, JSON for programs."""
+"""What `lrl-keras` prints: tables for people, JSON for programs, and warnings."""
 
+import contextlib
 import json
 import os
 import warnings
@@ -43,8 +44,9 @@ def print_robustness(result):
             print(f"{name:24}{numbers}")
 
 
-def warn_in_one_line(program):
-    """Show this package's warnings as `PROGRAM: warning: ...`; returns nothing."""
+@contextlib.contextmanager
+def warnings_in_one_line(program):
+    """Context in which this package's warnings are shown as `PROGRAM: warning: ...`."""
     others = warnings.formatwarning
 
     def format_warning(message, category, filename, lineno, line=None):
@@ -53,6 +55,10 @@ def warn_in_one_line(program):
         return others(message, category, filename, lineno, line)
 
     warnings.formatwarning = format_warning
+    try:
+        yield
+    finally:
+        warnings.formatwarning = others
 
 
 def print_data_benchmark(result):

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from lrl_keras import data, drawing, figures, files, machine
 from lrl_keras.data import images
+from lrl_keras.data.source import names_of
 from lrl_keras.degradations import DEGRADATIONS, LEVELS, check, degrade, may_stay
 from lrl_keras.errors import InputError
 
@@ -96,7 +97,7 @@ def measure(
             figures.check_finite(records, values)
         results[name] = {
             "split": split,
-            "methods": None if methods is None else sorted(methods),
+            "methods": None if methods is None else list(names_of(methods)),
             "seed": seed,
             "threshold": figures.THRESHOLD,
             **_figures(columns, scores[name], changed),

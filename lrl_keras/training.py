@@ -13,7 +13,7 @@ import tensorflow as tf
 from lrl_keras import callbacks, data, files, runs
 from lrl_keras.data import manifest as records_manifest
 from lrl_keras.data.augment import AUGMENTATIONS
-from lrl_keras.data.source import Source
+from lrl_keras.data.source import Source, names_of
 from lrl_keras.errors import InputError
 from lrl_keras.losses import SegmentationLoss, SimilarityLoss
 from lrl_keras.models import ARCHITECTURES, BACKBONES
@@ -119,10 +119,8 @@ class Settings:
     def __post_init__(self):
         if self.backbone is None:
             object.__setattr__(self, "backbone", _BACKBONES.get(self.architecture))
-        if isinstance(self.methods, str):
-            object.__setattr__(self, "methods", (self.methods,))
-        if self.methods is not None:  # Comes back from JSON as a list.
-            object.__setattr__(self, "methods", tuple(sorted(set(self.methods))))
+        # Comes back from JSON as a list.
+        object.__setattr__(self, "methods", names_of(self.methods))
         for name in ("epochs", "batch_size", "halve_every"):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, received {getattr(self, name)}")

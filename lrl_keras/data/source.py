@@ -55,8 +55,7 @@ class Source:
                 f"{records}: split {split!r} holds no examples; there are: "
                 f"{', '.join(there) or 'none at all'}"
             )
-        if isinstance(methods, str):
-            methods = (methods,)
+        methods = names_of(methods)
         if methods is not None:
             clips = [clip for clip in manifest["clips"] if clip["split"] in splits]
             counts = _counts_of(f"{records}: split {split!r}", clips, shards, methods)
@@ -68,7 +67,7 @@ class Source:
             image_size=manifest["arguments"]["image_size"],
             paths=[files.join(records, shard["name"]) for shard in shards],
             counts=counts,
-            methods=None if methods is None else tuple(methods),
+            methods=methods,
         )
 
     @property
@@ -96,6 +95,17 @@ def _labels(records, shard):
             "run `lrl-keras prepare` again"
         )
     return counts
+
+
+def names_of(methods):
+    """Names of forgery methods as a sorted tuple, each once, also of one name alone.
+
+    Args:
+        methods: names, one name, or `None` for all methods, which stays `None`.
+    """
+    if methods is None:
+        return None
+    return tuple(sorted({methods} if isinstance(methods, str) else set(methods)))
 
 
 def _counts_of(name, clips, shards, methods):

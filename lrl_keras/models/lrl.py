@@ -36,7 +36,7 @@ class LRL(Detector):
         head_norm: whether the similarity is standardised before the dense layer, by one mean and
             one variance for all of its entries; `False` is the paper's head literally. Either head
             is a linear function of the similarity, but as its entries all lie near 1, the dense
-            layer alone hardly learns. Defaults to `True`.
+            layer alone learns slowly, and not from every seed. Defaults to `True`.
         attend_streams: whether the attended maps feed the next stage. Defaults to `True`.
         decoder: `"light"` or `"deepfakebench"`. Defaults to `"light"`.
         crop_margin: side of the face crop over the longer side of the detected face, for
