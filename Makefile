@@ -8,7 +8,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 TF216_TESTS := tests/layers tests/models tests/data tests/test_losses.py tests/test_files.py tests/test_s3.py
 JAX_TESTS := tests/layers tests/models tests/test_losses.py tests/test_metrics.py tests/test_optimizers.py
 
-.PHONY: demo test test-tf216 clean
+.PHONY: demo test test-long test-tf216 clean
 
 demo: .venv/installed
 	$(BIN)/lrl-keras demo
@@ -16,12 +16,15 @@ demo: .venv/installed
 test: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -n 2
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 $(JAX_TESTS)
+	$(BIN)/python -m pytest -n 2 -m "not long"
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 -m "not long" $(JAX_TESTS)
+
+test-long: .venv/installed-test
+	$(BIN)/python -m pytest -n 2 -m long
 
 # On the one TensorFlow that tensorflow-io works with, against a real s3 server on this machine.
 test-tf216: .venv-tf216/installed
-	$(BIN_TF216)/python -m pytest -n 2 $(TF216_TESTS)
+	$(BIN_TF216)/python -m pytest -n 2 -m "not long" $(TF216_TESTS)
 
 clean:
 	rm -rf .venv .venv-tf216

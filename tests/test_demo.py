@@ -14,7 +14,7 @@ from lrl_keras.data import images
 from tfrecords.sources import photographs
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_demo_separates_forgeries_of_photographs_never_trained_on(tmp_path):
     command = [sys.executable, "-m", "lrl_keras.cli", "demo", str(tmp_path / "demo")]
     done = subprocess.run(command, capture_output=True, text=True, timeout=900)

@@ -222,7 +222,7 @@ def test_a_run_of_an_unknown_architecture_is_refused(name, finished, tmp_path):
     assert type(lrl_keras.load(copy)).__name__ == "LRL"
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_at_random_moments_ends_with_the_same_weights(photograph_records, tmp_path):
     epochs = 4
     settings = {**SMALL, "epochs": epochs}
