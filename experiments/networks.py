@@ -8,8 +8,8 @@ ABLATIONS = {
     "RGB + MPSM": {"frequency": False},
     "RGB + frequency + RFAM + MPSM": {},
 }
-# Its first row, the paper's baseline, and its last.
-BASELINE, *_, WHOLE = ABLATIONS
+# Its first row is the paper's baseline.
+BASELINE, _, WITHOUT_MPSM, _, WHOLE = ABLATIONS
 LRL = {}
 # Roessler et al. train the head alone at first, on pretrained weights.
 XCEPTION = {"architecture": "classifier", "backbone": "xception", "head_epochs": 3}

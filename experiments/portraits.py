@@ -20,7 +20,7 @@ from scipy import stats
 
 from experiments import command, datasets, report
 from experiments.grid import Task, read_json, runs
-from experiments.networks import ABLATIONS, BASELINE, WHOLE
+from experiments.networks import ABLATIONS, BASELINE, WHOLE, WITHOUT_MPSM
 from lrl_keras import files, robustness
 from lrl_keras.degradations import DEGRADATIONS
 
@@ -220,7 +220,7 @@ def _mean_table(columns, found):
 def _tests(found):
     """Differences that the paper claims, paired by seed, with the p of a t test."""
     pairs = [(row, BASELINE) for row in found if row not in (CLASSIFIER, BASELINE)]
-    pairs += [(WHOLE, CLASSIFIER), (WHOLE, PLAIN_HEAD)]
+    pairs += [(WHOLE, other) for other in (CLASSIFIER, WITHOUT_MPSM, PLAIN_HEAD)]
     tests = []
     for row, against in pairs:
         for place in ("same", "other", "degraded"):

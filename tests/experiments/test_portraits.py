@@ -73,6 +73,7 @@ def test_seeds_are_compared_in_pairs():
         *((row, portraits.BASELINE) for row in list(portraits.ABLATIONS)[1:]),
         (portraits.PLAIN_HEAD, portraits.BASELINE),
         (portraits.WHOLE, portraits.CLASSIFIER),
+        (portraits.WHOLE, portraits.WITHOUT_MPSM),
         (portraits.WHOLE, portraits.PLAIN_HEAD),
     }
     # The other rows differ by nothing, of which no test can say anything.
