@@ -65,7 +65,7 @@ def test_ablations_fit_the_same_dataset(row):
 
 
 @TF
-@pytest.mark.slow
+@pytest.mark.long
 def test_fits_compiled_by_xla():
     model = tiny()
     model.compile(jit_compile=True)  # as training does on a GPU

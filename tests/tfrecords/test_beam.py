@@ -47,7 +47,7 @@ def command(root, out, *options):
     return list(map(str, ["prepare", "faceforensics", root, out, *arguments, *options]))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_worker_processes_give_the_same_bytes(tree, finished_records, tmp_path, capfd):
     done = cli.main(command(tree, tmp_path, "--runner", "DirectRunner", *TWO_PROCESSES))
     captured = capfd.readouterr()
@@ -57,7 +57,7 @@ def test_two_worker_processes_give_the_same_bytes(tree, finished_records, tmp_pa
     assert "Traceback" not in captured.err
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_real_sample_has_the_same_bytes(shared_data, tmp_path):
     options = {"frames_per_video": 3, "image_size": 128, "progress": False}
     prepare("faceforensics", shared_data / "ffpp", tmp_path / "local", workers=2, **options)
@@ -72,7 +72,7 @@ def test_the_real_sample_has_the_same_bytes(shared_data, tmp_path):
     assert contents(tmp_path / "beam") == contents(tmp_path / "local")
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_stopped_after_its_first_shard_it_goes_on(tree, finished_records, tmp_path, number):
     arguments = command(tree, tmp_path, "--runner=DirectRunner", *TWO_PROCESSES)

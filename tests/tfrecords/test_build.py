@@ -117,7 +117,7 @@ def test_one_worker_gives_the_same_bytes_as_two(tree, finished_records, tmp_path
     assert contents(tmp_path) == contents(finished_records)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_killed_after_its_first_shard_it_ends_with_the_same_bytes(tree, finished_records, tmp_path):
     code = (
         "import sys; from tfrecords.build import prepare\n"
