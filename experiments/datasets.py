@@ -93,8 +93,8 @@ def gaps(manifest):
         manifest: of its records.
     """
     official = OFFICIAL.get(manifest["source"], {})
-    for split, kinds in manifest["counts"].items():
-        for kind, methods in kinds.items():
+    for split in sorted(manifest["counts"], key=manifests.SPLITS.index):
+        for kind, methods in manifest["counts"][split].items():
             wanted = official.get(split, (0, 0))[kind == "fake"]
             # The lists count the real videos of several folders together.
             together = kind == "real" and len(methods) > 1

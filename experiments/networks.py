@@ -9,7 +9,7 @@ ABLATIONS = {
     "RGB + frequency + RFAM + MPSM": {},
 }
 # Its first row is the paper's baseline.
-BASELINE, _, WITHOUT_MPSM, _, WHOLE = ABLATIONS
+BASELINE, WITHOUT_RFAM, WITHOUT_MPSM, _, WHOLE = ABLATIONS
 LRL = {}
 # Roessler et al. train the head alone at first, on pretrained weights.
 XCEPTION = {"architecture": "classifier", "backbone": "xception", "head_epochs": 3}

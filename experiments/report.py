@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import platform
 from importlib.metadata import version
 
 import numpy as np
@@ -44,7 +45,7 @@ _SILENT = (
 # Of the networks of the paper's tables; that of LRL is not named.
 _BASELINE = "xception"
 _PAPER = {field.name: field.default for field in dataclasses.fields(Settings)}
-_PACKAGES = ("lrl-keras", "keras", "tensorflow", "numpy")
+_PACKAGES = ("lrl-keras", "keras", "tensorflow", "numpy", "scipy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,7 +147,12 @@ def provenance(runs, records, choice, notes=()):
         "",
         f"    {choice.command}",
         "",
-        f"Trained with {_versions(runs)}. {_spent(runs)} Written on {_hardware()}.",
+        f"Trained with {_versions(runs)}. {_spent(runs)} Written on {_hardware()}, with "
+        f"{', '.join(f'{name} {number}' for name, number in _own_versions().items())}.",
+        "",
+        f"Seeds: {', '.join(map(str, choice.seeds))}. Records, by the SHA-256 of their manifest:",
+        "",
+        *_list([f"{each.name}: {each.fingerprint}" for each in records]),
         "",
     ]
     found = {
@@ -166,7 +172,7 @@ def provenance(runs, records, choice, notes=()):
         "same": same,
         "different": different,
         "silent": silent,
-        "versions_of_report": {package: version(package) for package in _PACKAGES},
+        "versions_of_report": _own_versions(),
         "hardware": _hardware(),
     }
     return lines, found
@@ -319,6 +325,10 @@ def _about(run):
 
 def _list(lines):
     return [f"- {line}" for line in lines] or ["- nothing"]
+
+
+def _own_versions():
+    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
 
 
 def _hardware():

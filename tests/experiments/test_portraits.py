@@ -41,6 +41,8 @@ def test_the_study_from_faces_to_report(tmp_path, capsys):
     assert found["unseen"]["frame"]["overall"]["forged"] == 2 * 4 * 3 * 4
     text = (out / "portraits.md").read_text()
     assert "## FaceForensics++, never seen" in text
+    assert "Seeds: 0." in text
+    assert all(each["manifest_sha256"] in text for each in found["records"].values())
     times = {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*.*")}
     assert portraits.main([str(each) for each in argv]) == 0
     assert {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*.*")} == times
@@ -75,6 +77,7 @@ def test_seeds_are_compared_in_pairs():
         (portraits.WHOLE, portraits.CLASSIFIER),
         (portraits.WHOLE, portraits.WITHOUT_MPSM),
         (portraits.WHOLE, portraits.PLAIN_HEAD),
+        (portraits.WITHOUT_MPSM, portraits.WITHOUT_RFAM),
     }
     # The other rows differ by nothing, of which no test can say anything.
     assert all(test["p"] is None for pair, test in tests.items() if portraits.WHOLE not in pair)

@@ -14,6 +14,7 @@ from networks import (
     randomise,
     tiny,
 )
+from numpy.testing import assert_allclose
 from sklearn.metrics import log_loss, mean_squared_error
 
 from lrl_keras import LRL
@@ -115,6 +116,17 @@ def test_the_label_is_learned_from_similarities_near_one(head_norm):
     loss = head.evaluate(found, labels, verbose=0)
     # To know nothing is ln 2, 0.693.
     assert loss < 0.6 if head_norm else loss > 0.68
+
+
+def test_what_was_normalised_in_training_is_so_afterwards():
+    norm = tiny(patches=3).get_layer("head_norm")
+    # As of a network that was trained for some epochs of few faces.
+    rng = np.random.default_rng(0)
+    similarity = rng.normal(0.9, 0.06, (4, 9, 9, 1)).astype("float32")
+    for _ in range(100):
+        trained = to_numpy(norm(similarity, training=True))
+    assert_allclose(to_numpy(norm(similarity)), trained, atol=0.05)
+    assert np.ptp(trained) > 3
 
 
 @pytest.mark.parametrize("row", [pytest.param("rgb", marks=TF), "all"])
