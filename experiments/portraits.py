@@ -192,7 +192,7 @@ def _unseen_lines(unseen):
     return [
         "## FaceForensics++, never seen",
         "",
-        f"The (first) run with the best AUC on the validation faces of its own mode "
+        "The (first) run with the best AUC on the validation faces of its own mode "
         f"({100 * unseen['validation_auc']:.2f}), `{files.name_of(unseen['run'])}`, on all videos "
         "(c23) that were at hand, of all splits.",
         "",
@@ -207,30 +207,25 @@ def _table(mode, found):
     columns |= {f"{other} {_HEADS[name]}": f"other {name}" for name in _CLEAN}
     columns |= {f"degraded {name}": f"degraded {name.lower()}" for name in ("AUC", "drop")}
     columns["flipped"] = "degraded flipped"
-    return _mean_table(columns, found)
+    return _figure_table(columns, found)
 
 
 def _by_seed(mode, found):
     columns = {mode: "same auc", _other(mode): "other auc", "degraded": "degraded auc"}
-    cells = [
-        [row, *(_each(numbers.get(name, [])) for name in columns.values())]
-        for row, numbers in found.items()
-    ]
-    return report.rows(["", *columns], cells)
-
-
-def _each(values):
-    return ", ".join(f"{value:.2f}" for value in values) or "-"
+    return _figure_table(
+        columns, found, lambda values: ", ".join(map("{:.2f}".format, values)) or "-"
+    )
 
 
 def _by_degradation(found):
     columns = {name.replace("_", " "): f"{name} auc" for name in DEGRADATIONS}
-    return _mean_table(columns, found)
+    return _figure_table(columns, found)
 
 
-def _mean_table(columns, found):
+def _figure_table(columns, found, text=report.percent):
+    """Rows of networks; `text` makes a cell of the figures of all seeds."""
     cells = [
-        [row, *(report.percent(numbers.get(name, [])) for name in columns.values())]
+        [row, *(text(numbers.get(name, [])) for name in columns.values())]
         for row, numbers in found.items()
     ]
     return report.rows(["", *columns], cells)

@@ -11,6 +11,7 @@ from experiments import datasets
 from experiments.datasets import Records
 from experiments.grid import Run
 from lrl_keras import files, machine
+from lrl_keras import runs as run_folders
 from lrl_keras.training import Settings
 
 # What Sec. 4.1 states, and what it leaves open.
@@ -45,7 +46,8 @@ _SILENT = (
 # Of the networks of the paper's tables; that of LRL is not named.
 _BASELINE = "xception"
 _PAPER = {field.name: field.default for field in dataclasses.fields(Settings)}
-_PACKAGES = ("lrl-keras", "keras", "tensorflow", "numpy", "scipy")
+# Of the figures, beside what the networks are made with.
+_PACKAGES = ("numpy", "scipy")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -328,7 +330,8 @@ def _list(lines):
 
 
 def _own_versions():
-    return {"python": platform.python_version(), **{name: version(name) for name in _PACKAGES}}
+    own = {name: version(name) for name in _PACKAGES}
+    return {"python": platform.python_version(), **run_folders.versions(), **own}
 
 
 def _hardware():
