@@ -2,6 +2,15 @@ from pathlib import Path
 
 from setuptools import find_packages, setup
 
+serve = ["starlette", "uvicorn", "prometheus-client", "onnxruntime"]
+export = [
+    "ai-edge-litert>=2.1",
+    "onnx",
+    "onnxruntime",
+    "openvino",
+    "tensorflow-serving-api",
+    "tf2onnx>=1.17",
+]
 test = ["jax", "keras-hub; python_version >= '3.11'", "pytest", "pytest-xdist", "ruff"]
 # For the environment of `make test-tf216`.
 test_io = ["jax", "keras-cv==0.9.0", "moto[server]", "pytest", "pytest-xdist", "tf2onnx"]
@@ -33,9 +42,11 @@ setup(
     ],
     extras_require={
         "beam": ["apache-beam>=2.70,<3"],
+        "export": export,
         "gpu": ["tensorflow[and-cuda]>=2.16,<2.22"],
         # Its compiled parts load with one TensorFlow only; constraints/tf216.txt is a working set.
         "io": ["tensorflow-io>=0.37.1,<0.38", "tensorflow>=2.16,<2.17"],
+        "serve": serve,
         "test": test,
         "test-io": test_io,
     },

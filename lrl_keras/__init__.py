@@ -11,6 +11,7 @@ _MODULES = (
     "data",
     "degradations",
     "evaluation",
+    "export",
     "layers",
     "losses",
     "metrics",
@@ -18,6 +19,8 @@ _MODULES = (
     "optimizers",
     "prediction",
     "robustness",
+    "runtimes",
+    "serving",
     "training",
 )
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import json
 import os
 import sys
 
@@ -11,6 +12,7 @@ from lrl_keras.printing import (
     counted,
     print_counts,
     print_data_benchmark,
+    print_export,
     print_figures,
     print_inspection,
     print_json,
@@ -216,6 +218,42 @@ def _predict(arguments):
     return 1 if failed else 0
 
 
+def _export(arguments):
+    import lrl_keras
+    from lrl_keras import export
+
+    path = export.export(
+        lrl_keras.load(arguments.run),
+        arguments.out,
+        arguments.format,
+        outputs=arguments.outputs,
+        quantize=arguments.quantize,
+        input_type=arguments.input_type,
+        calibration=arguments.calibration,
+    )
+    with open(f"{path}.json", encoding="utf-8") as file:
+        report = json.load(file)
+    if arguments.json:
+        print_json({"path": path, **report})
+    else:
+        print_export(path, report)
+    return 0
+
+
+def _serve(arguments):
+    from lrl_keras import serving
+
+    if arguments.host not in ("127.0.0.1", "::1", "localhost"):
+        print(
+            f"lrl-keras: warning: listening on {arguments.host}: whoever reaches this machine can "
+            "use it; there is neither a password nor encryption",
+            file=sys.stderr,
+        )
+    options = {name: value for name, value in vars(arguments).items() if name != "verb"}
+    serving.serve(options.pop("model"), **options)
+    return 0
+
+
 def _benchmark(arguments):
     from lrl_keras import benchmark
 
@@ -279,6 +317,8 @@ _COMMANDS = {
     "train": _train,
     "evaluate": _evaluate,
     "predict": _predict,
+    "export": _export,
+    "serve": _serve,
     "benchmark": _benchmark,
     "demo": _demo,
 }

@@ -4,6 +4,8 @@ import argparse
 
 # Those of `lrl_keras.data.augment`, whose import takes seconds.
 AUGMENTATIONS = ["none", "flip", "strong"]
+# Those of `lrl_keras.runtimes`.
+EXPORT_FORMATS = ["saved_model", "tflite", "onnx", "openvino"]
 # Those of `lrl_keras.degradations`.
 DEGRADATIONS = [
     "saturation",
@@ -40,6 +42,8 @@ def make_parser(prepares):
     _add_train(verbs)
     _add_evaluate(verbs)
     _add_predict(verbs)
+    _add_export(verbs)
+    _add_serve(verbs)
     _add_benchmark(verbs)
     _add_demo(verbs)
     return whole
@@ -323,6 +327,94 @@ def _add_predict(verbs):
         help="take frames and face boxes of videos from these records instead of finding them",
     )
     parser.add_argument("--batch-size", type=count, default=16, help="faces scored at once")
+
+
+def _add_export(verbs):
+    parser = _add(
+        verbs,
+        "export",
+        "Make a file of a run that others load without this package.",
+        "Rebuilds the network of RUN in float32, writes it, loads it with its own runtime in a "
+        "fresh process, compares its answers for 1, 3 and 8 faces with the Keras model's, and "
+        "prints the largest differences; PATH.json holds them too. Where they are too large "
+        "nothing is left behind.",
+    )
+    parser.add_argument("run", metavar="RUN", help="folder of the run")
+    parser.add_argument(
+        "out",
+        metavar="OUT",
+        help="folder to write to, or a file that ends in .tflite, .onnx or .xml; a SavedModel "
+        "becomes the next version, OUT/1, OUT/2, ...",
+    )
+    parser.add_argument(
+        "--format",
+        default="saved_model",
+        choices=EXPORT_FORMATS,
+        help="saved_model is for TensorFlow Serving, openvino an .xml and a .bin file",
+    )
+    parser.add_argument(
+        "--outputs",
+        default="all",
+        choices=["all", "label"],
+        help="label: without mask and similarity no decoder is computed",
+    )
+    parser.add_argument(
+        "--quantize",
+        default="none",
+        choices=["none", "float16", "int8"],
+        help="float16: weights of half the size; int8: 8-bit convolutions, not for saved_model",
+    )
+    parser.add_argument(
+        "--calibration",
+        metavar="RECORDS",
+        help="records for int8: ranges are measured on the train split, and on the test split "
+        "(or val) the AUC may not fall by more than 0.01",
+    )
+    parser.add_argument(
+        "--input-type",
+        default="float32",
+        choices=["float32", "uint8"],
+        help="what the file takes as RGB, 0..255",
+    )
+    parser.add_argument("--json", action="store_true", help="print the report as one JSON line")
+
+
+def _add_serve(verbs):
+    parser = _add(
+        verbs,
+        "serve",
+        "Answer over HTTP as TensorFlow Serving does.",
+        "Loads MODEL, which `lrl-keras export` wrote, and answers POST /v1/models/lrl:predict, "
+        "GET /v1/models/lrl, GET /v1/models/lrl/metadata and, for Prometheus, GET /metrics. "
+        "Stops on SIGTERM or SIGINT when what it has accepted is answered.",
+    )
+    parser.add_argument(
+        "model", metavar="MODEL", help="exported file, or folder of a SavedModel or its versions"
+    )
+    parser.add_argument("--name", default="lrl", help="the model's name in the paths")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on; 0.0.0.0 for all networks"
+    )
+    parser.add_argument("--port", type=count, default=8501, help="port to listen on")
+    parser.add_argument(
+        "--threads", type=count, default=None, help="processor cores to use (default: all)"
+    )
+    parser.add_argument("--batch-size", type=count, default=8, help="faces computed at once")
+    parser.add_argument(
+        "--batch-timeout-ms",
+        type=float,
+        default=2.0,
+        help="how long a face waits for others to be computed with it",
+    )
+    parser.add_argument(
+        "--queue-size",
+        type=count,
+        default=64,
+        help="faces that wait at most; beyond that the answer is 503",
+    )
+    parser.add_argument(
+        "--max-body-mb", type=count, default=32, help="largest request, in megabytes"
+    )
 
 
 def _add_benchmark(verbs):

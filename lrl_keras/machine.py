@@ -2,6 +2,7 @@
 
 import os
 import platform
+from importlib import metadata
 from pathlib import Path
 
 # Folder of the control group's files, its limit and its use: version 2, then version 1.
@@ -24,6 +25,18 @@ def processor():
         if line.startswith("model name"):
             return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def this_machine(packages=("lrl-keras", "tensorflow", "keras", "numpy")):
+    """What a measurement was made on: a dict of plain values, with the packages' versions."""
+    return {
+        "processor": processor(),
+        "cores": cores(),
+        "load": round(os.getloadavg()[0], 2),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        **{name: metadata.version(name) for name in packages},
+    }
 
 
 def free_memory():

@@ -44,6 +44,23 @@ def print_robustness(result):
             print(f"{name:24}{numbers}")
 
 
+def print_export(path, report):
+    print(path)
+    sizes = list(report["differences"])
+    print("\nlargest difference from the Keras model, by faces at once")
+    print(f"{'':12}" + "".join(f"{size:>10}" for size in sizes) + f"{'bound':>10}")
+    for name in report["outputs"]:
+        numbers = "".join(f"{report['differences'][size][name]:10.1e}" for size in sizes)
+        bound = report["bounds"].get(name)
+        print(f"{name:12}{numbers}" + (f"{bound:10.0e}" if bound else f"{'AUC':>10}"))
+    if "auc" in report:
+        auc = report["auc"]
+        print(
+            f"\nAUC on {auc['faces']} faces of {auc['split']}: float32 {auc['float32']:.4f}, "
+            f"int8 {auc['int8']:.4f}; calibrated on {auc['calibrated_on']} of train"
+        )
+
+
 @contextlib.contextmanager
 def warnings_in_one_line(program):
     """Context in which this package's warnings are shown as `PROGRAM: warning: ...`."""

@@ -26,6 +26,12 @@ def dct_matrix(n):
     return matrix.astype("float32")
 
 
+def _times(maps, matrix):
+    """(B, m, n) times (n, p): one product of two matrices, of which exports know the shapes."""
+    _, m, n = maps.shape
+    return ops.reshape(ops.matmul(ops.reshape(maps, (-1, n)), matrix), (-1, m, matrix.shape[-1]))
+
+
 @keras.saving.register_keras_serializable("lrl_keras")
 class FrequencyFilter(keras.layers.Layer):
     """High-pass image of a face: what remains above the low spatial frequencies.
@@ -75,19 +81,17 @@ class FrequencyFilter(keras.layers.Layer):
 
     def call(self, images):
         images = ops.cast(images, "float32")
-        if images.shape[-1] == 3:
-            red, green, blue = (images[..., c] * LUMA[c] for c in range(3))
-            gray = red + green + blue
-        else:
-            gray = images[..., 0]
-        if not self._triangle.size:
-            return gray[..., None]
-        rows, columns = self._dct_rows, self._dct_columns
-        # (h, H) (B, H, W) (W, w) -> (B, h, w)
-        coefficients = ops.matmul(ops.matmul(rows, gray), columns.T)
-        coefficients = ops.multiply(coefficients, self._triangle)
-        low = ops.matmul(ops.matmul(rows.T, coefficients), columns)
-        return (gray - low)[..., None]
+        _, height, width, channels = images.shape
+        if channels == 3:
+            images = ops.matmul(ops.reshape(images, (-1, 3)), np.array(LUMA, "float32")[:, None])
+        gray = ops.reshape(images, (-1, height, width))
+        if self._triangle.size:
+            rows, columns = self._dct_rows, self._dct_columns
+            # (h, H) (B, H, W) (W, w) -> (B, h, w)
+            coefficients = _times(ops.matmul(rows, gray), columns.T)
+            coefficients = ops.multiply(coefficients, self._triangle)
+            gray = gray - _times(ops.matmul(rows.T, coefficients), columns)
+        return ops.reshape(gray, (-1, height, width, 1))
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], 1)

@@ -46,11 +46,18 @@ class RFAM(keras.layers.Layer):
         channels = 2 * rgb[-1]
         joined = (*rgb[:-1], channels)
         policy = self.dtype_policy
-        self.fuse = keras.layers.Conv2D(channels, 1, use_bias=False, dtype=policy, name="fuse")
-        self.norm = keras.layers.BatchNormalization(dtype=policy, name="norm")
+        self.fuse, self.norm = self._fusion(channels)
         self.attend = keras.layers.Conv2D(2, 3, padding="same", dtype=policy, name="attend")
         for layer in (self.fuse, self.norm, self.attend):
             layer.build(joined)
+
+    def _fusion(self, channels):
+        """The layers Conv_1x1 and BatchNorm of Eq. (4)."""
+        policy = self.dtype_policy
+        return (
+            keras.layers.Conv2D(channels, 1, use_bias=False, dtype=policy, name="fuse"),
+            keras.layers.BatchNormalization(dtype=policy, name="norm"),
+        )
 
     def call(self, inputs, training=None):
         rgb, frequency = inputs

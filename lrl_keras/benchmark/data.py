@@ -1,12 +1,10 @@
-"""How fast things are on this machine."""
+"""How fast training is fed."""
 
 import contextlib
 import os
-import platform
 import tempfile
 import time
 import zlib
-from importlib import metadata
 
 import numpy as np
 import skimage.data
@@ -17,9 +15,8 @@ from lrl_keras import data, files
 from lrl_keras.data import images, manifest, schema
 from lrl_keras.data.augment import AUGMENTATIONS
 from lrl_keras.errors import InputError
-from lrl_keras.machine import cores, processor
+from lrl_keras.machine import this_machine
 
-_PACKAGES = ("lrl-keras", "tensorflow", "keras", "numpy")
 _PHOTOGRAPHS = ("astronaut", "coffee", "chelsea", "rocket")
 _CROPS_OF_EACH = 128
 _SIZE = 299
@@ -85,7 +82,7 @@ def benchmark_data(
             for cached in ((False, True) if cache else (False,))
             for change in augment
         }
-        machine = _machine()
+        machine = this_machine()
         turns = {pipeline: [] for pipeline in pipelines}
         for _ in range(repeats):
             for pipeline, dataset in pipelines.items():
@@ -137,17 +134,6 @@ def _bytes_per_example(records, split):
     shards = [shard for shard in manifest.read(records)["shards"] if shard["split"] == split]
     size = sum(files.size(files.join(records, shard["name"])) for shard in shards)
     return round(size / sum(shard["examples"] for shard in shards))
-
-
-def _machine():
-    return {
-        "processor": processor(),
-        "cores": cores(),
-        "load": round(os.getloadavg()[0], 2),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        **{name: metadata.version(name) for name in _PACKAGES},
-    }
 
 
 def _write_crops(folder, side):

@@ -1,0 +1,6 @@
+"""How fast things are on this machine."""
+
+from lrl_keras.benchmark.data import benchmark_data
+from lrl_keras.benchmark.inference import benchmark_inference
+
+__all__ = ["benchmark_data", "benchmark_inference"]

@@ -1,0 +1,154 @@
+"""How fast a network answers on every runtime, side by side."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+
+from lrl_keras.benchmark.row import MATRIX
+from lrl_keras.errors import InputError
+from lrl_keras.machine import cores, this_machine
+from lrl_keras.models import multiply_adds
+
+BATCHES = (1, 8)
+_PRODUCT = "matrix product"
+_PACKAGES = ("lrl-keras", "tensorflow", "keras", "numpy")
+
+
+def benchmark_inference(model, rows, *, batches=BATCHES, seconds=2.0, repeats=5, threads=None):
+    """Measure exported files, and a run in Keras, on the same faces.
+
+    Each row lives in a process of its own. The rows take turns, so that a machine that is busy
+    for a while is slow for all of them, and a product of two matrices takes its turn among them:
+    the share of its rate that a row reaches says more than images a second, which differ from
+    machine to machine and from hour to hour.
+
+    Args:
+        model: the network of the rows, for its multiply-adds.
+        rows: dict of a row's name to the path of an exported file, or of a run directory, which
+            is measured in Keras.
+        batches: faces at once.
+        seconds: length of a turn.
+        repeats: turns of each row and batch.
+        threads: processor cores to use. Defaults to all.
+
+    Returns:
+        dict that can be written as JSON: `rows`, a list of dicts with `row`, `batch`,
+        `images_per_second` (the median of all turns), `least` and `most` of them, `p50_ms` and
+        `p99_ms` (of a call), `peak_mb` (of the process), `multiply_adds` (of an image) and
+        `share_of_peak`; `matrix_product`, GFLOP/s, its `median`, `least` and `most`;
+        `multiply_adds` by part of the network; `seconds`, `repeats`, `threads`; and `machine`.
+
+    Raises:
+        InputError: a row cannot be loaded or fails.
+    """
+    if repeats < 1 or not batches or min(batches) < 1:
+        raise InputError("repeats and batches must be at least 1")
+    threads = threads or cores()
+    machine = this_machine(_PACKAGES)
+    costs = multiply_adds(model)
+    with contextlib.ExitStack() as stack:
+        processes = {
+            name: stack.enter_context(_Row(name, *_kind(path), threads))
+            for name, path in rows.items()
+        }
+        product = stack.enter_context(_Row(_PRODUCT, "matrix", "-", threads))
+        for row in (*processes.values(), product):
+            row.wait()
+        turns = {(name, batch): [] for name in rows for batch in batches}
+        rates = []
+        # The first round warms up, and does not count.
+        for number in range(repeats + 1):
+            rates.append(product.turn(1, seconds / 2))
+            for name, batch in turns:
+                turns[name, batch].append(processes[name].turn(batch, seconds))
+            if number == 0:
+                rates.clear()
+                for found in turns.values():
+                    found.clear()
+    peaks = [2 * MATRIX**3 / np.median(turn["calls"]) / 1e9 for turn in rates]
+    peak = float(np.median(peaks))
+    return {
+        "rows": [
+            _summary(name, batch, found, _cost(costs, name), peak)
+            for (name, batch), found in turns.items()
+        ],
+        "matrix_product": {"median": peak, "least": min(peaks), "most": max(peaks)},
+        "multiply_adds": costs,
+        "seconds": seconds,
+        "repeats": repeats,
+        "threads": threads,
+        "machine": machine,
+    }
+
+
+def _kind(path):
+    kind = "keras" if os.path.isfile(os.path.join(path, "config.json")) else "exported"
+    return kind, os.fspath(path)
+
+
+def _cost(costs, name):
+    """Multiply-adds of an image; a row that gives the label alone has no decoder."""
+    return costs["total"] - (costs.get("decoder", 0) if "label" in name else 0)
+
+
+def _summary(name, batch, turns, cost, peak):
+    rates = [batch / float(np.median(turn["calls"])) for turn in turns]
+    calls = 1000 * np.concatenate([turn["calls"] for turn in turns])
+    rate = float(np.median(rates))
+    return {
+        "row": name,
+        "batch": batch,
+        "images_per_second": round(rate, 2),
+        "least": round(min(rates), 2),
+        "most": round(max(rates), 2),
+        "p50_ms": round(float(np.percentile(calls, 50)), 2),
+        "p99_ms": round(float(np.percentile(calls, 99)), 2),
+        "peak_mb": round(max(turn["peak_mb"] for turn in turns)),
+        "multiply_adds": cost,
+        "share_of_peak": round(2 * cost * rate / 1e9 / peak, 3),
+    }
+
+
+class _Row:
+    """The process of one row."""
+
+    def __init__(self, name, kind, path, threads):
+        self._name = name
+        self._command = [sys.executable, "-m", "lrl_keras.benchmark.row", kind, path, str(threads)]
+
+    def __enter__(self):
+        self._process = subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"},
+        )
+        return self
+
+    def __exit__(self, *_):
+        self._process.kill()
+        self._process.communicate()
+
+    def wait(self):
+        """Return when the row is loaded."""
+        self._read()
+
+    def turn(self, batch, seconds):
+        """Times of the calls of one turn, and peak memory, as a dict."""
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(f"{batch} {seconds}\n")
+            self._process.stdin.flush()
+        return json.loads(self._read())
+
+    def _read(self):
+        line = self._process.stdout.readline()
+        if not line:
+            lines = self._process.communicate()[1].strip().splitlines() or ["it ended"]
+            raise InputError(f"{self._name}: cannot be measured ({lines[-1][:300]})")
+        return line

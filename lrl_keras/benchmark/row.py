@@ -1,0 +1,79 @@
+"""One row of a benchmark, in a process of its own: loads, and is timed turn by turn.
+
+`python -m lrl_keras.benchmark.row KIND PATH THREADS` reads `BATCH SECONDS` lines from standard
+input and answers each with a line of JSON: the seconds of every call of the turn, and the peak
+memory of the process so far. Before the first it writes `ready`.
+"""
+
+import json
+import resource
+import sys
+import time
+
+import numpy as np
+
+MATRIX = 2048
+
+
+def _matrix_product(path, threads):
+    from threadpoolctl import threadpool_limits
+
+    rng = np.random.default_rng(0)
+    a, b = rng.random((2, MATRIX, MATRIX), np.float32)
+
+    def run(batch):
+        with threadpool_limits(threads):
+            a @ b
+
+    return run
+
+
+def _keras(path, threads):
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    from lrl_keras import runs
+
+    model = runs.load(path)
+    faces = _faces(model.image_size)
+    return lambda batch: model.predict_on_batch(faces[:batch].astype(np.float32))
+
+
+def _exported(path, threads):
+    from lrl_keras import runtimes
+
+    runtime = runtimes.load(path, threads)
+    faces = _faces(runtime.image_size)
+    return lambda batch: runtime(faces[:batch])
+
+
+def _faces(side, count=64):
+    rng = np.random.default_rng(0)
+    # Smooth in places, as faces are: noise alone would not show what a processor does with zeros.
+    small = rng.integers(0, 256, (count, 8, 8, 3), np.uint8)
+    return small.repeat(-(-side // 8), axis=1).repeat(-(-side // 8), axis=2)[:, :side, :side]
+
+
+_KINDS = {"matrix": _matrix_product, "keras": _keras, "exported": _exported}
+
+
+def main(kind, path, threads):
+    run = _KINDS[kind](path, int(threads))
+    print("ready", flush=True)
+    for line in sys.stdin:
+        batch, seconds = line.split()
+        print(json.dumps(_turn(run, int(batch), float(seconds))), flush=True)
+
+
+def _turn(run, batch, seconds):
+    run(batch)  # What the rows in between have pushed out of the cache.
+    calls, end = [], time.perf_counter() + seconds
+    while not calls or time.perf_counter() < end:
+        begun = time.perf_counter()
+        run(batch)
+        calls.append(time.perf_counter() - begun)
+    return {"calls": calls, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,76 @@
+"""Faces that show in which ranges the numbers inside a network lie."""
+
+import dataclasses
+
+import numpy as np
+
+from lrl_keras import data
+from lrl_keras.data.source import Source
+from lrl_keras.errors import InputError
+
+# More change the ranges no more, and each takes a second of a large network.
+_FACES = 128
+_HELD_OUT = 512
+
+
+@dataclasses.dataclass(frozen=True)
+class Calibration:
+    """Faces of a folder of records.
+
+    Attributes:
+        faces: uint8 (N, S, S, 3) of the train split, real and forged ones, evenly spaced.
+        held_out: uint8 (M, S, S, 3) of the test split, or of val where that has no two classes.
+        labels: int (M,) of those, 1 = forged.
+        about: what of this is told in reports.
+    """
+
+    faces: np.ndarray
+    held_out: np.ndarray
+    labels: np.ndarray
+    about: dict
+
+    @classmethod
+    def of(cls, records, image_size):
+        """Read them.
+
+        Raises:
+            InputError: records missing, damaged, or without faces of both kinds.
+        """
+        split = next((name for name in ("test", "val") if _has_both(records, name)), None)
+        if split is None:
+            raise InputError(
+                f"{records}: neither test nor val has real and forged faces; int8 is checked on "
+                "faces that it was not calibrated on"
+            )
+        faces, _ = _evenly(records, "train", image_size, _FACES)
+        held_out, labels = _evenly(records, split, image_size, _HELD_OUT)
+        about = {
+            "records": str(records),
+            "calibrated_on": len(faces),
+            "split": split,
+            "faces": len(labels),
+        }
+        return cls(faces, held_out, labels, about)
+
+
+def _has_both(records, split):
+    try:
+        return all(Source.open(records, split, verify=False).totals)
+    except InputError:
+        return False
+
+
+def _evenly(records, split, image_size, count):
+    """At most `count` faces, half of each label where there are so many, and the labels."""
+    totals = Source.open(records, split, verify=False).totals
+    wanted = [
+        set(np.linspace(0, total - 1, min(total, count // 2)).astype(int)) for total in totals
+    ]
+    seen, faces, labels = [0, 0], [], []
+    for example in data.examples(records, split, image_size=image_size, batch_size=16):
+        for image, label in zip(example["image"].numpy(), example["label"].numpy(), strict=True):
+            if seen[label] in wanted[label]:
+                faces.append(image.astype(np.uint8))
+                labels.append(int(label))
+            seen[label] += 1
+    return np.stack(faces), np.array(labels)

@@ -1,0 +1,181 @@
+"""ONNX files for ONNX Runtime."""
+
+import collections
+import logging
+import os
+import re
+import tempfile
+import warnings
+
+import numpy as np
+import onnx
+import tf2onnx
+from onnx import helper, numpy_helper, shape_inference
+from onnxruntime import quantization
+
+from lrl_keras.export.graph import function
+
+_OPSET = 18
+# Entries from which on a weight is worth storing in float16.
+_LARGE = 256
+_QUANTIZED = ["Conv", "Mul", "Sigmoid", "Add", "GlobalAveragePool", "Concat"]
+# What is not quantised, as in TFLite files.
+_KEPT = re.compile("frequency_filter|_scale|similarity|entries|head_norm|flatten|label")
+
+
+def write(form, file, about, calibration):
+    """Write an ONNX file with one input, `images`, and an output for each of the model's.
+
+    Args:
+        form: what `inference_form` gives.
+        file: path to write.
+        about: dict with `image_size`, `input_type` and `quantize`.
+        calibration: `Calibration` for int8.
+    """
+    model = _convert(form, about)
+    if about["quantize"] == "float16":
+        _halve_weights(model.graph)
+    if about["quantize"] == "int8":
+        model = _quantized(model, about, calibration)
+    onnx.checker.check_model(model)
+    onnx.save(model, file)
+
+
+def _convert(form, about):
+    run = function(form, about)
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    model, _ = tf2onnx.convert.from_function(run, run.input_signature, opset=_OPSET)
+    _tidy(model)
+    return model
+
+
+def _halve_weights(graph):
+    """Store the weights in float16; the runtime makes float32 of them once, when it loads."""
+    casts = []
+    for tensor in graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < _LARGE:
+            continue
+        name = tensor.name
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}/half"))
+        casts.append(helper.make_node("Cast", [tensor.name], [name], to=onnx.TensorProto.FLOAT))
+    for cast in reversed(casts):
+        graph.node.insert(0, cast)
+
+
+def _quantized(model, about, calibration):
+    """Convolutions and what lies between them in 8 bits, with scales from the faces seen."""
+    kept = [
+        node.name
+        for node in model.graph.node
+        if _KEPT.search(node.name) or any(map(_KEPT.search, node.output))
+    ]
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        source, target = (os.path.join(folder, name) for name in ("float.onnx", "int8.onnx"))
+        onnx.save(model, source)
+        quantization.quantize_static(
+            source,
+            target,
+            _Faces(calibration.faces.astype(about["input_type"])),
+            op_types_to_quantize=_QUANTIZED,
+            per_channel=True,
+            # Without VNNI instructions sums of 8-bit products overflow 16 bits; of 7-bit ones not.
+            reduce_range=True,
+            activation_type=quantization.QuantType.QUInt8,
+            nodes_to_exclude=kept,
+        )
+        return onnx.load(target)
+
+
+class _Faces(quantization.CalibrationDataReader):
+    def __init__(self, faces):
+        self._faces = iter(faces)
+
+    def get_next(self):
+        face = next(self._faces, None)
+        return None if face is None else {"images": face[None]}
+
+
+def _tidy(model):
+    """What ONNX Runtime's optimiser does not see; each was measured (README, 'How fast')."""
+    _scale_planes(model.graph)
+    _name_pooling(model.graph)
+    _drop_idle_reshapes(model)
+    used = {name for node in model.graph.node for name in node.input}
+    kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+
+
+def _scale_planes(graph):
+    """Scale RGB plane by plane, behind the transpose: three numbers a pixel make slow vectors."""
+    made_by = {name: node for node in graph.node for name in node.output}
+    readers = collections.Counter(name for node in graph.node for name in node.input)
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for transpose in [node for node in graph.node if node.op_type == "Transpose"]:
+        chain, name = [], transpose.input[0]
+        while (
+            (node := made_by.get(name)) is not None
+            and node.op_type in ("Mul", "Add")
+            and readers[name] == 1
+            and node.input[1] in constants
+            and constants[node.input[1]].dims == [3]
+        ):
+            chain.append(node)
+            name = node.input[0]
+        if not chain or helper.get_node_attr_value(transpose, "perm") != [0, 3, 1, 2]:
+            continue
+        result, transpose.input[0] = transpose.output[0], name
+        transpose.output[0] = name = f"{result}/planes"
+        for node in reversed(chain):
+            planes = numpy_helper.to_array(constants[node.input[1]]).reshape(3, 1, 1)
+            graph.initializer.append(
+                numpy_helper.from_array(planes, f"{node.input[1]}/{node.output[0]}/planes")
+            )
+            node.input[0], node.input[1] = name, graph.initializer[-1].name
+            node.output[0] = name = f"{node.output[0]}/planes"
+        chain[0].output[0] = result
+        # Nodes stand in the order in which they are computed.
+        at = list(graph.node).index(chain[-1])
+        graph.node.remove(transpose)
+        graph.node.insert(at, transpose)
+
+
+def _name_pooling(graph):
+    """Means over rows and columns as pooling, which stays in ONNX Runtime's blocked layout."""
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    for node in graph.node:
+        if (
+            node.op_type == "ReduceMean"
+            and len(node.input) == 2
+            and node.input[1] in constants
+            and numpy_helper.to_array(constants[node.input[1]]).tolist() == [2, 3]
+            and helper.get_node_attr_value(node, "keepdims")
+        ):
+            pooling = helper.make_node("GlobalAveragePool", node.input[:1], node.output, node.name)
+            node.CopyFrom(pooling)
+
+
+def _drop_idle_reshapes(model):
+    """Leave out reshapes to the shape that is there; layout conversion leaves many behind."""
+    inferred = shape_inference.infer_shapes(model, data_prop=True).graph
+    shapes = {
+        value.name: [size.dim_value or -1 for size in value.type.tensor_type.shape.dim]
+        for value in (*inferred.value_info, *inferred.input)
+    }
+    graph = model.graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    results = {output.name for output in graph.output}
+    renamed = {}
+    for node in list(graph.node):
+        for index, name in enumerate(node.input):
+            node.input[index] = renamed.get(name, name)
+        if node.op_type != "Reshape" or node.input[1] not in constants:
+            continue
+        shape = numpy_helper.to_array(constants[node.input[1]]).tolist()
+        source, result = node.input[0], node.output[0]
+        # One unknown size, that of the batch, follows from the others.
+        if shapes.get(source) == shape and shape.count(-1) <= 1 and result not in results:
+            renamed[result] = source
+            graph.node.remove(node)

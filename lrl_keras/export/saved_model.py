@@ -1,0 +1,133 @@
+"""SavedModels for TensorFlow Serving."""
+
+import os
+
+import numpy as np
+import tensorflow as tf
+
+from lrl_keras import files
+from lrl_keras.data import encoded
+from lrl_keras.export.graph import function
+
+NAME = "lrl"
+MAX_BATCH = 8
+_WARMED_UP = (1, MAX_BATCH)
+
+_MODELS = f"""# For tensorflow_model_server --model_config_file
+model_config_list {{
+  config {{
+    name: "{NAME}"
+    base_path: "/models/{NAME}"
+    model_platform: "tensorflow"
+  }}
+}}
+"""
+_BATCHING = f"""# For tensorflow_model_server --enable_batching --batching_parameters_file
+max_batch_size {{ value: {MAX_BATCH} }}
+batch_timeout_micros {{ value: 2000 }}
+max_enqueued_batches {{ value: 64 }}
+num_batch_threads {{ value: 2 }}
+"""
+
+
+def write(form, folder, about, calibration):
+    """Write a SavedModel that needs nothing but TensorFlow.
+
+    Its signatures: `serving_default`, images in; `serve_bytes`, encoded JPEG or PNG face crops
+    in; `label_only`, images in and the label alone out.
+
+    Args:
+        form: what `inference_form` gives.
+        folder: the folder to make.
+        about: dict with `image_size`, `crop_size`, `input_type`, `outputs` and `quantize`.
+        calibration: not used.
+    """
+    module = tf.Module()
+    weights = [variable.value for variable in form.variables]
+    if about["quantize"] == "float16":
+        module.halves = [tf.Variable(tf.cast(weight, tf.float16)) for weight in weights]
+        run = function(_with_weights(form, module.halves), about)
+    else:
+        module.weights = weights
+        run = function(form, about)
+    images = run.input_signature[0]
+
+    def from_bytes(image_bytes):
+        faces = tf.map_fn(
+            lambda contents: encoded.face(contents, about["crop_size"], about["image_size"]),
+            image_bytes,
+            fn_output_signature=tf.TensorSpec(images.shape[1:], tf.uint8),
+        )
+        return run(tf.cast(faces, images.dtype))
+
+    strings = tf.TensorSpec((None,), tf.string, name="image_bytes")
+    # Grappler leaves out of `label_only` what the label does not need.
+    signatures = {
+        "serving_default": run,
+        "serve_bytes": tf.function(from_bytes, input_signature=[strings]),
+        "label_only": tf.function(
+            lambda images: {"label": run(images)["label"]}, input_signature=[images]
+        ),
+    }
+    tf.saved_model.save(
+        module,
+        folder,
+        {name: one.get_concrete_function() for name, one in signatures.items()},
+        # Those of swish are of use in training alone, and cannot be written.
+        tf.saved_model.SaveOptions(experimental_custom_gradients=False),
+    )
+    _write_warmup(folder, images)
+
+
+def write_configs(folder):
+    """Write what TensorFlow Serving is started with, where nobody has written it before."""
+    for name, text in (("models.config", _MODELS), ("batching.config", _BATCHING)):
+        path = os.path.join(folder, name)
+        if not os.path.exists(path):
+            files.write_text(path, text)
+
+
+def _with_weights(form, halves):
+    """`form` with other weights, which are made float32 when it runs."""
+
+    def run(images, training=False):
+        values = [tf.cast(half, tf.float32) for half in halves]
+        trainable = len(form.trainable_variables)
+        order = {
+            id(variable): value for variable, value in zip(form.variables, values, strict=True)
+        }
+        outputs, _ = form.stateless_call(
+            [order[id(variable)] for variable in form.trainable_variables][:trainable],
+            [order[id(variable)] for variable in form.non_trainable_variables],
+            images,
+            training=training,
+        )
+        return outputs
+
+    return run
+
+
+def _write_warmup(folder, images):
+    """Requests that TensorFlow Serving sends itself before it says that it is there."""
+    from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+    extra = os.path.join(folder, "assets.extra")
+    os.makedirs(extra)
+    gray = np.full(images.shape[1:], 127, np.uint8)
+    png = tf.io.encode_png(gray).numpy()
+    with tf.io.TFRecordWriter(os.path.join(extra, "tf_serving_warmup_requests")) as writer:
+        for count in _WARMED_UP:
+            faces = np.stack([gray] * count).astype(images.dtype.as_numpy_dtype)
+            for signature, name, values in (
+                ("serving_default", "images", faces),
+                ("label_only", "images", faces),
+                ("serve_bytes", "image_bytes", np.array([png] * count, object)),
+            ):
+                request = predict_pb2.PredictRequest()
+                request.model_spec.name = NAME
+                request.model_spec.signature_name = signature
+                request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
+                log = prediction_log_pb2.PredictionLog(
+                    predict_log=prediction_log_pb2.PredictLog(request=request)
+                )
+                writer.write(log.SerializeToString())

@@ -1,0 +1,82 @@
+"""TFLite files for LiteRT."""
+
+import contextlib
+import os
+import re
+
+import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
+
+from lrl_keras.export.graph import function
+
+# What is not quantised: the frequency filter, whose small differences are the point, the cosine
+# of the patches, and what follows from it.
+_KEPT = re.compile("frequency_filter|_scale|similarity|entries|head_norm|flatten|label|Stateful")
+
+
+def write(form, file, about, calibration):
+    """Write a TFLite file of LiteRT's own operations, with the signature `serving_default`.
+
+    Args:
+        form: what `inference_form` gives.
+        file: path to write.
+        about: dict with `image_size`, `input_type` and `quantize`.
+        calibration: `Calibration` for int8.
+    """
+    run = function(form, about).get_concrete_function()
+    module = tf.Module()
+    module.weights = [variable.value for variable in form.variables]
+    with _quiet():
+        content = _convert(run, module, about, calibration)
+    with open(file, "wb") as target:
+        target.write(content)
+
+
+def _convert(run, module, about, calibration):
+    def converter():
+        made = tf.lite.TFLiteConverter.from_concrete_functions([run], module)
+        # None of TensorFlow's own ("Flex") operations, which a LiteRT on a telephone lacks.
+        made.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
+        return made
+
+    plain = converter()
+    if about["quantize"] == "float16":
+        plain.optimizations = [tf.lite.Optimize.DEFAULT]
+        plain.target_spec.supported_types = [tf.float16]
+    content = plain.convert()
+    if about["quantize"] != "int8":
+        return content
+
+    def faces():
+        for face in calibration.faces:
+            yield [face[None].astype(about["input_type"])]
+
+    quantized = converter()
+    quantized.optimizations = [tf.lite.Optimize.DEFAULT]
+    quantized.representative_dataset = faces
+    kept = [name for name in _names(content) if _KEPT.search(name)]
+    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=kept)
+    debugger = tf.lite.experimental.QuantizationDebugger(
+        converter=quantized, debug_dataset=faces, debug_options=options
+    )
+    return debugger.get_nondebug_quantized_model()
+
+
+def _names(content):
+    """Names of what the operations of a TFLite file give, by which the converter knows them."""
+    interpreter = Interpreter(model_content=content)
+    names = {tensor["index"]: tensor["name"] for tensor in interpreter.get_tensor_details()}
+    return [names[index] for op in interpreter._get_ops_details() for index in op["outputs"]]
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Without what the converter writes past Python and past its own log level."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
