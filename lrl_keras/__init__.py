@@ -4,9 +4,9 @@ import importlib
 
 __version__ = "0.1.0"
 
-__all__ = ["LRL", "load"]
+__all__ = ["LRL", "load", "save"]
 
-_HOMES = {"LRL": "lrl_keras.models", "load": "lrl_keras.runs"}
+_HOMES = {"LRL": "lrl_keras.models", "load": "lrl_keras.runs", "save": "lrl_keras.runs"}
 _MODULES = (
     "data",
     "degradations",

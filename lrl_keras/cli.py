@@ -10,6 +10,7 @@ from lrl_keras.command_line import make_parser
 from lrl_keras.errors import InputError, UnreachableError
 from lrl_keras.printing import (
     counted,
+    print_benchmark,
     print_counts,
     print_data_benchmark,
     print_export,
@@ -257,6 +258,8 @@ def _serve(arguments):
 def _benchmark(arguments):
     from lrl_keras import benchmark
 
+    if arguments.what != "data":
+        return _benchmark_run(arguments)
     result = benchmark.benchmark_data(
         arguments.records,
         batch_size=arguments.batch_size,
@@ -269,6 +272,67 @@ def _benchmark(arguments):
     else:
         print_data_benchmark(result)
     return 0
+
+
+def _benchmark_run(arguments):
+    import lrl_keras
+    from lrl_keras import benchmark, files
+
+    model = lrl_keras.load(arguments.what)
+    files.make_folder(arguments.out)
+    rows = _exports(model, arguments)
+    result = benchmark.benchmark_inference(
+        model,
+        rows,
+        batches=arguments.batches,
+        seconds=arguments.seconds,
+        repeats=arguments.repeats,
+        threads=arguments.threads,
+    )
+    whole = next((path for path in rows.values() if path.endswith("model.onnx")), None)
+    if whole is not None:
+        result["parts_ms"] = benchmark.parts_of(whole)
+    benchmark.write(result, arguments.out)
+    if arguments.json:
+        print_json(result)
+    else:
+        print_benchmark(result, arguments.out)
+    return 0
+
+
+def _exports(model, arguments):
+    """The rows of a benchmark: name to path, exported where that has not been done before."""
+    from lrl_keras import export
+
+    rows = {}
+    if "keras" in arguments.formats:
+        rows["Keras float32"] = arguments.what
+    for kind in arguments.formats:
+        for quantize in arguments.quantize:
+            for outputs in arguments.outputs:
+                if kind == "keras" or (quantize == "int8" and kind == "saved_model"):
+                    continue
+                if quantize == "int8" and arguments.records is None:
+                    continue
+                folder = os.path.join(arguments.out, "exports", kind, outputs, quantize)
+                print(f"lrl-keras: {folder}", file=sys.stderr)
+                try:
+                    path = export.finished(folder, model) or export.export(
+                        model,
+                        folder,
+                        kind,
+                        outputs=outputs,
+                        quantize=quantize,
+                        calibration=arguments.records if quantize == "int8" else None,
+                    )
+                except InputError as error:
+                    # A runtime that is not installed, or int8 that costs too much AUC.
+                    print(f"lrl-keras: warning: left out: {error}", file=sys.stderr)
+                    continue
+                precision = "float32" if quantize == "none" else quantize
+                ending = ", label" if outputs == "label" else ""
+                rows[f"{kind} {precision}{ending}"] = path
+    return rows
 
 
 def _demo(arguments):

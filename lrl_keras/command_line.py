@@ -422,26 +422,60 @@ def _add_benchmark(verbs):
         verbs,
         "benchmark",
         "Measure the speed of this machine.",
-        "`benchmark data` measures how many images a second training is fed with, from RECORDS or "
-        "from crops of photographs that it makes for the purpose.",
+        "`benchmark RUN` exports the run for every installed runtime and measures them side by "
+        "side: images a second, latency, memory, and the share of the machine's own rate of "
+        "matrix products; it writes benchmark.json, benchmark.png and parts.png. `benchmark data` "
+        "measures how many images a second training is fed with, from RECORDS or from crops of "
+        "photographs that it makes for the purpose.",
     )
-    parser.add_argument("what", choices=["data"], help="what to measure")
-    parser.add_argument("records", metavar="RECORDS", nargs="?", help="folder of records")
-    parser.add_argument("--batch-size", type=count, default=32, help="faces a batch")
+    parser.add_argument("what", metavar="RUN|data", help="folder of a run, or the word data")
     parser.add_argument(
+        "records",
+        metavar="RECORDS",
+        nargs="?",
+        help="data: records to read; RUN: records that calibrate int8, left out without them",
+    )
+    parser.add_argument("--json", action="store_true", help="print everything as one JSON line")
+    run = parser.add_argument_group("of a run")
+    run.add_argument(
+        "--formats",
+        nargs="+",
+        default=["keras", *EXPORT_FORMATS],
+        choices=["keras", *EXPORT_FORMATS],
+        help="what is measured, named after RUN",
+    )
+    run.add_argument(
+        "--outputs", nargs="+", default=["all", "label"], choices=["all", "label"], help="of each"
+    )
+    run.add_argument(
+        "--quantize",
+        nargs="+",
+        default=["none", "float16", "int8"],
+        choices=["none", "float16", "int8"],
+        help="precisions of each",
+    )
+    run.add_argument("--batches", nargs="+", type=count, default=[1, 8], help="faces at once")
+    run.add_argument("--seconds", type=float, default=2.0, help="length of a turn")
+    run.add_argument("--repeats", type=count, default=5, help="turns of each")
+    run.add_argument("--threads", type=count, default=None, help="cores to use (default: all)")
+    run.add_argument(
+        "--out", default="benchmark", metavar="FOLDER", help="where to write; exports are reused"
+    )
+    fed = parser.add_argument_group("of the data")
+    fed.add_argument("--batch-size", type=count, default=32, help="faces a batch")
+    fed.add_argument(
         "--image-size", type=count, default=None, help="side of the input (default: the records')"
     )
-    parser.add_argument(
+    fed.add_argument(
         "--augment",
         nargs="+",
         default=AUGMENTATIONS,
         choices=AUGMENTATIONS,
         help="random changes of the faces, named after RECORDS",
     )
-    parser.add_argument(
+    fed.add_argument(
         "--cache", action="store_true", help="measure with the faces in memory as well"
     )
-    parser.add_argument("--json", action="store_true", help="print everything as one JSON line")
 
 
 def _add_demo(verbs):

@@ -327,6 +327,46 @@ def robustness_map(cells, levels, clean, path):
     _save_figure(figure, path)
 
 
+def bars(groups, label, path):
+    """Draw horizontal bars with their numbers and, where given, their spread.
+
+    Args:
+        groups: dict of a group's name to a dict of a bar's name to (value, least, most), each
+            of at least 0; groups have the same bars or some of them.
+        label: what the values are.
+        path: PNG file to write.
+    """
+    names = list(dict.fromkeys(name for bars in groups.values() for name in bars))
+    figure, axes = _figure(8, 1.2 + 0.36 * len(names) * len(groups))
+    height = 0.8 / len(groups)
+    for index, (group, found) in enumerate(groups.items()):
+        places = [names.index(name) + index * height for name in found]
+        values, least, most = np.array(list(found.values())).T
+        axes.barh(
+            places,
+            values,
+            height,
+            label=group,
+            color=_CURVES[index + 1],
+            xerr=(values - least, most - values),
+            error_kw={"ecolor": "0.25", "elinewidth": 1, "capsize": 2},
+        )
+        for place, value, end in zip(places, values, most, strict=True):
+            axes.annotate(
+                f"{value:.1f}", (end, place), (4, 0), textcoords="offset points", va="center"
+            )
+    axes.set_yticks(np.arange(len(names)) + height * (len(groups) - 1) / 2, names)
+    axes.invert_yaxis()
+    axes.set(
+        xlabel=label, xlim=(0, 1.12 * max(bar[2] for g in groups.values() for bar in g.values()))
+    )
+    axes.grid(axis="x", color="0.92")
+    axes.set_axisbelow(True)
+    if len(groups) > 1:
+        axes.legend(framealpha=0.95)
+    _save_figure(figure, path)
+
+
 def _fitted(image):
     """A square picture as large as an example may be drawn; small ones by a whole factor."""
     picture = Image.fromarray(image)

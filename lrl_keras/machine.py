@@ -2,6 +2,7 @@
 
 import os
 import platform
+import resource
 from importlib import metadata
 from pathlib import Path
 
@@ -37,6 +38,15 @@ def this_machine(packages=("lrl-keras", "tensorflow", "keras", "numpy")):
         "python": platform.python_version(),
         **{name: metadata.version(name) for name in packages},
     }
+
+
+def peak_memory():
+    """Bytes of memory that this process has held at most."""
+    for line in _lines("/proc/self/status"):
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    # Elsewhere this counts what the parent process held when it started this one.
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def free_memory():

@@ -93,6 +93,32 @@ def print_data_benchmark(result):
         )
 
 
+def print_benchmark(result, out):
+    machine, product = result["machine"], result["matrix_product"]
+    print(
+        f"{machine['cores']} cores, {machine['processor']}, load {machine['load']}, "
+        f"{result['threads']} threads\n"
+        f"matrix product {product['median']:.0f} GFLOP/s ({product['least']:.0f} to "
+        f"{product['most']:.0f}); {result['multiply_adds']['total'] / 1e9:.2f} billion "
+        "multiply-adds an image\n"
+    )
+    heads = ("batch", "images/s", "least", "most", "p50 ms", "p99 ms", "MB", "of peak")
+    print(f"{'':28}" + "".join(f"{head:>9}" for head in heads))
+    for row in result["rows"]:
+        print(
+            f"{row['row']:28}{row['batch']:9}{row['images_per_second']:9.1f}{row['least']:9.1f}"
+            f"{row['most']:9.1f}{row['p50_ms']:9.1f}{row['p99_ms']:9.1f}{row['peak_mb']:9}"
+            f"{100 * row['share_of_peak']:8.0f}%"
+        )
+    parts = result.get("parts_ms", {})
+    if parts:
+        print("\nwhere the time goes: ONNX Runtime, all outputs, one image on one core")
+    for name, milliseconds in parts.items():
+        share = 100 * milliseconds / sum(parts.values())
+        print(f"{name:28}{milliseconds:9.2f} ms{share:7.1f}%")
+    print(f"\n{out}/benchmark.json, benchmark.png" + (", parts.png" if parts else ""))
+
+
 def print_counts(out, counts):
     columns = (
         "listed_videos",

@@ -4,7 +4,7 @@ import json
 from importlib import metadata
 
 from lrl_keras import files
-from lrl_keras.checkpoints import load_weights
+from lrl_keras.checkpoints import load_weights, save_weights
 from lrl_keras.errors import InputError
 from lrl_keras.models import ARCHITECTURES
 
@@ -35,6 +35,27 @@ def load(run):
     model = build(config, files.join(run, CONFIG))
     load_weights(model, files.join(run, BEST))
     return model
+
+
+def save(model, run):
+    """Write a network as a run directory that `load` reads; it has no history and no records.
+
+    Args:
+        model: one of `lrl_keras.models.ARCHITECTURES`.
+        run: folder, also a URL; must not hold a run already.
+
+    Raises:
+        InputError: it holds a run, or cannot be written.
+        ValueError: a weight is not finite.
+    """
+    files.make_folder(run)
+    if files.exists(files.join(run, CONFIG)):
+        raise InputError(f"{run}: holds a run already; name another folder")
+    save_weights(model, files.join(run, BEST))
+    write_config(
+        run,
+        {"architecture": architecture(model), "model": model.get_config(), "versions": versions()},
+    )
 
 
 def build(config, source):

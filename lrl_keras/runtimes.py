@@ -6,9 +6,11 @@ own.
 """
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import importlib
 import os
+import queue
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -114,7 +116,9 @@ def _kind(path):
 
 
 def _load_saved_model(tf, folder, threads):
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    # What a process has computed with before keeps its threads.
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
     loaded = tf.saved_model.load(folder)
     signature = _signature(folder, loaded)
     (spec,) = signature.structured_input_signature[1].values()
@@ -222,24 +226,17 @@ class _Pool:
     """Things of which each is used by one thread at a time."""
 
     def __init__(self, things):
-        import queue
-
         self._free = queue.SimpleQueue()
         for thing in things:
             self._free.put(thing)
 
+    @contextlib.contextmanager
     def one(self):
-        import contextlib
-
-        @contextlib.contextmanager
-        def borrowed():
-            thing = self._free.get()
-            try:
-                yield thing
-            finally:
-                self._free.put(thing)
-
-        return borrowed()
+        thing = self._free.get()
+        try:
+            yield thing
+        finally:
+            self._free.put(thing)
 
 
 def _split(alone, side_by_side, threads):

@@ -39,6 +39,31 @@ def randomise(model):
     return model
 
 
+def lively(model):
+    """Statistics of real pictures: outputs differ from face to face as in a trained network.
+
+    The last norm of each residual branch is made weak, as training does: with random weights of
+    full strength rounding alone would grow to visible differences in a deep network.
+    """
+    randomise(model)
+    norms = [
+        layer
+        for layer in model._flatten_layers()
+        if isinstance(layer, keras.layers.BatchNormalization)
+    ]
+    rng = np.random.default_rng(5)
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 0.0
+        branch = "project" in norm.name or "sepconv" in norm.name
+        if norm.gamma is not None:
+            norm.gamma.assign(rng.uniform(0.5, 1.5, norm.gamma.shape) * (0.3 if branch else 1))
+    model(faces(8, model.image_size), training=True)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+    return model
+
+
 def element(batch, size):
     """A batch as `lrl_keras.data` makes it; the mask of the first face is not known."""
     rng = np.random.default_rng(batch)

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 
+from lrl_keras import drawing, files
 from lrl_keras.benchmark.row import MATRIX
 from lrl_keras.errors import InputError
 from lrl_keras.machine import cores, this_machine
@@ -83,6 +84,25 @@ def benchmark_inference(model, rows, *, batches=BATCHES, seconds=2.0, repeats=5,
         "threads": threads,
         "machine": machine,
     }
+
+
+def write(result, out):
+    """Write `benchmark.json`, and its numbers as `benchmark.png` and `parts.png`, to a folder.
+
+    Args:
+        result: what `benchmark_inference` returned, perhaps with `parts_ms` of `parts_of`.
+        out: folder that is there.
+    """
+    text = json.dumps(result, indent=1, sort_keys=True) + "\n"
+    files.write_text(files.join(out, "benchmark.json"), text)
+    groups = {}
+    for row in result["rows"]:
+        bar = (row["images_per_second"], row["least"], row["most"])
+        groups.setdefault(f"batch of {row['batch']}", {})[row["row"]] = bar
+    drawing.bars(groups, "images a second", files.join(out, "benchmark.png"))
+    if "parts_ms" in result:
+        parts = {name: (value,) * 3 for name, value in result["parts_ms"].items()}
+        drawing.bars({"": parts}, "milliseconds an image", files.join(out, "parts.png"))
 
 
 def _kind(path):

@@ -6,11 +6,12 @@ memory of the process so far. Before the first it writes `ready`.
 """
 
 import json
-import resource
 import sys
 import time
 
 import numpy as np
+
+from lrl_keras.machine import peak_memory
 
 MATRIX = 2048
 
@@ -72,7 +73,7 @@ def _turn(run, batch, seconds):
         begun = time.perf_counter()
         run(batch)
         calls.append(time.perf_counter() - begun)
-    return {"calls": calls, "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return {"calls": calls, "peak_mb": peak_memory() / 1e6}
 
 
 if __name__ == "__main__":

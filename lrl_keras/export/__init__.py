@@ -1,5 +1,12 @@
 """A trained network as a file that others run without this package."""
 
-from lrl_keras.export.exporting import FORMATS, INPUT_TYPES, OUTPUTS, QUANTIZATIONS, export
+from lrl_keras.export.exporting import (
+    FORMATS,
+    INPUT_TYPES,
+    OUTPUTS,
+    QUANTIZATIONS,
+    export,
+    finished,
+)
 
-__all__ = ["FORMATS", "INPUT_TYPES", "OUTPUTS", "QUANTIZATIONS", "export"]
+__all__ = ["FORMATS", "INPUT_TYPES", "OUTPUTS", "QUANTIZATIONS", "export", "finished"]

@@ -1,6 +1,7 @@
 """From a model to a checked file: build, write, run elsewhere, compare, rename."""
 
 import contextlib
+import hashlib
 import importlib
 import json
 import os
@@ -8,6 +9,8 @@ import shutil
 import tempfile
 from importlib import metadata
 from pathlib import Path
+
+import numpy as np
 
 from lrl_keras import files, runs, runtimes
 from lrl_keras.errors import InputError
@@ -110,6 +113,7 @@ def export(
             **about,
             "architecture": runs.architecture(model),
             "model": model.get_config(),
+            "weights_sha256": _fingerprint(model),
             "versions": {**runs.versions(), **_versions(format)},
             **checking.check(reference, written, about, measured),
         }
@@ -120,6 +124,32 @@ def export(
     if format == "saved_model":
         writer.write_configs(os.path.dirname(place))
     return place
+
+
+def finished(out, model):
+    """What an earlier `export` of the same network and versions left in a folder, or `None`."""
+    if not os.path.isdir(out):
+        return None
+    for path in sorted(Path(out).glob("*.json"), reverse=True):
+        place = str(path).removesuffix(".json")
+        try:
+            report = json.loads(path.read_text(encoding="utf-8"))
+            same = report["weights_sha256"] == _fingerprint(model) and all(
+                metadata.version(name) == version for name, version in report["versions"].items()
+            )
+        except (KeyError, OSError, TypeError, ValueError, metadata.PackageNotFoundError):
+            continue
+        if same and os.path.exists(place):
+            return place
+    return None
+
+
+def _fingerprint(model):
+    """SHA-256 of a network's configuration and weights."""
+    digest = hashlib.sha256(json.dumps(model.get_config(), sort_keys=True).encode())
+    for value in model.get_weights():
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()
 
 
 def _writer(format):

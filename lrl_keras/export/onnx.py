@@ -1,11 +1,11 @@
 """ONNX files for ONNX Runtime."""
 
 import collections
+import contextlib
 import logging
 import os
 import re
 import tempfile
-import warnings
 
 import numpy as np
 import onnx
@@ -70,8 +70,7 @@ def _quantized(model, about, calibration):
         for node in model.graph.node
         if _KEPT.search(node.name) or any(map(_KEPT.search, node.output))
     ]
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as folder, _without_advice():
         source, target = (os.path.join(folder, name) for name in ("float.onnx", "int8.onnx"))
         onnx.save(model, source)
         quantization.quantize_static(
@@ -88,6 +87,16 @@ def _quantized(model, about, calibration):
         return onnx.load(target)
 
 
+@contextlib.contextmanager
+def _without_advice():
+    """Without ONNX Runtime's advice to optimise the graph first: that has been done."""
+    logging.disable(logging.WARNING)
+    try:
+        yield
+    finally:
+        logging.disable(logging.NOTSET)
+
+
 class _Faces(quantization.CalibrationDataReader):
     def __init__(self, faces):
         self._faces = iter(faces)
@@ -99,6 +108,7 @@ class _Faces(quantization.CalibrationDataReader):
 
 def _tidy(model):
     """What ONNX Runtime's optimiser does not see; each was measured (README, 'How fast')."""
+    _name_by_layer(model.graph)
     _scale_planes(model.graph)
     _name_pooling(model.graph)
     _drop_idle_reshapes(model)
@@ -106,6 +116,22 @@ def _tidy(model):
     kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
     del model.graph.initializer[:]
     model.graph.initializer.extend(kept)
+
+
+def _name_by_layer(graph):
+    """Put the name of the layer before names that tf2onnx made up, so that profiles have it."""
+    results = {output.name for output in graph.output}
+    renamed = {}
+    for node in graph.node:
+        for index, name in enumerate(node.input):
+            node.input[index] = renamed.get(name, name)
+        layer = next(("/".join(n.split("/")[:2]) for n in node.input if n.count("/") > 1), None)
+        if "/" in node.name or layer is None:
+            continue
+        node.name = f"{layer}/{node.name}"
+        for index, name in enumerate(node.output):
+            if name not in results and "/" not in name:
+                node.output[index] = renamed[name] = f"{layer}/{name}"
 
 
 def _scale_planes(graph):

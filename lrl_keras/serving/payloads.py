@@ -1,0 +1,250 @@
+"""JSON to images and outputs to JSON, in the row and column formats of TensorFlow Serving.
+
+Reference: https://www.tensorflow.org/tfx/serving/api_rest
+"""
+
+import base64
+import binascii
+import functools
+import itertools
+import json
+
+import numpy as np
+
+from lrl_keras.serving.network import DEFAULT, SIGNATURES
+from lrl_keras.serving.problems import Problem
+
+_KINDS = {
+    str: "a string",
+    dict: "an object",
+    list: "a list",
+    bool: "true or false",
+    type(None): "null",
+    int: "a number",
+    float: "a number",
+}
+_PARTS = ("rows", "columns", "channels")
+# Where something is found, from an image down to its numbers.
+_INSIDE = ("", " for a row", " for a pixel", " for a channel")
+
+
+class Call:
+    """One request to predict: what it asks for, and its answer.
+
+    Attributes:
+        signature: one of `SIGNATURES`; `"unknown"` until it is known.
+        images: after `read`, uint8 or float32 (N, S, S, 3), RGB, 0..255.
+    """
+
+    def __init__(self, network, max_images):
+        self.signature = "unknown"
+        self.images = None
+        self._network = network
+        self._max_images = max_images
+        self._columns = False
+
+    def read(self, body):
+        """Take signature and images out of a request's body.
+
+        Args:
+            body: bytes of a JSON object with `instances` or `inputs`, and `signature_name`.
+
+        Raises:
+            Problem: 400, with one line that names the instance and what is wrong with it.
+        """
+        size = self._network.image_size
+        # Before they are made: an empty list takes twenty times the memory of its two brackets.
+        if body.count(b"[") + body.count(b"{") > self._max_images * (size * size + size + 3) + 8:
+            raise Problem(400, f"the body holds more lists than {self._max_images} images have")
+        content = _json(body)
+        if not isinstance(content, dict):
+            raise Problem(400, f"the body is {_kind(content)}, expected an object")
+        self.signature = _signature(content)
+        entry = SIGNATURES[self.signature]
+        if ("instances" in content) == ("inputs" in content):
+            raise Problem(400, "give either 'instances' (rows) or 'inputs' (columns)")
+        self._columns = "inputs" in content
+        values = _column(content["inputs"], entry) if self._columns else content["instances"]
+        key = "inputs" if self._columns else "instances"
+        if not isinstance(values, list):
+            raise Problem(400, f"'{key}' is {_kind(values)}, expected a list of {entry}")
+        if not values:
+            raise Problem(400, f"'{key}' is empty, expected one {entry} or more")
+        if len(values) > self._max_images:
+            raise Problem(
+                400, f"{len(values)} {entry} in one request, at most {self._max_images} are taken"
+            )
+        if not self._columns:
+            values = [_row(value, entry, f"instance {i}") for i, value in enumerate(values)]
+        if self.signature != "serve_bytes" and all(map(_is_b64, values)):
+            raise Problem(
+                400, f'{self.signature} takes lists of numbers; for {{"b64": ...}} add '
+                '"signature_name": "serve_bytes"',
+            )  # fmt: skip
+        take = self._face if entry == "image_bytes" else self._pixels
+        self.images = np.stack([take(value, f"instance {i}") for i, value in enumerate(values)])
+
+    def answer(self, outputs):
+        """The body of the response.
+
+        Args:
+            outputs: dict of float32 arrays (N, ...), at least those of the signature.
+
+        Returns:
+            bytes of JSON.
+
+        Raises:
+            Problem: 500, if a number is not finite.
+        """
+        names = self._network.outputs(self.signature)
+        for name in names:
+            if not np.isfinite(outputs[name]).all():
+                raise Problem(500, f"the network gives a {name} that is not finite")
+        if self._columns:
+            answer = _one_or_named({name: _list(map(_text, outputs[name])) for name in names})
+            return f'{{"outputs": {answer}}}'.encode()
+        rows = (
+            _one_or_named({name: _text(outputs[name][row]) for name in names})
+            for row in range(len(self.images))
+        )
+        return f'{{"predictions": {_list(rows)}}}'.encode()
+
+    def _face(self, value, name):
+        from lrl_keras.serving import pictures  # Imports TensorFlow.
+
+        contents = _bytes(value, name)
+        return pictures.face(contents, self._network.crop_size, self._network.image_size, name)
+
+    def _pixels(self, value, name):
+        size = self._network.image_size
+        shape = (size, size, 3)
+        numbers = _flat(value, shape, name)
+        try:
+            pixels = np.array(numbers, np.float64)
+        except OverflowError:
+            pixels = np.array([np.inf])
+        low, high = pixels.min(), pixels.max()
+        if low < 0 or high > 255:
+            found = low if low < 0 else high
+            raise Problem(400, f"{name}: holds {found:.9g}, values must lie in 0..255")
+        whole = np.array_equal(pixels, np.floor(pixels))
+        if not whole and self._network.input_type == "uint8":
+            raise Problem(400, f"{name}: holds fractions, this network takes whole numbers")
+        return pixels.astype(np.uint8 if whole else np.float32).reshape(shape)
+
+
+def _json(body):
+    if not body:
+        raise Problem(400, 'the body is empty, expected {"instances": [...]}')
+    try:
+        # `json.loads` would take UTF-16 as well.
+        return json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+    except UnicodeDecodeError as error:
+        raise Problem(400, f"the body is not UTF-8 (at byte {error.start})") from None
+    except json.JSONDecodeError as error:
+        raise Problem(400, f"the body is no JSON ({error})") from None
+    except RecursionError:
+        raise Problem(400, "the body holds lists that are nested too deeply") from None
+    except ValueError:
+        raise Problem(400, "the body holds a number of too many digits") from None
+
+
+def _no_constant(name):
+    raise Problem(400, f"the body holds {name}, expected finite numbers")
+
+
+def _signature(content):
+    name = content.get("signature_name", "")
+    if not isinstance(name, str):
+        raise Problem(400, f"'signature_name' is {_kind(name)}, expected a string")
+    name = name or DEFAULT
+    if name not in SIGNATURES:
+        raise Problem(
+            400, f"no signature is called {name[:100]!a}; there are {', '.join(SIGNATURES)}"
+        )
+    return name
+
+
+def _column(inputs, entry):
+    if isinstance(inputs, dict) and not _is_b64(inputs):
+        return _named(inputs, entry, "'inputs'")
+    return inputs
+
+
+def _row(instance, entry, name):
+    if isinstance(instance, dict) and not _is_b64(instance):
+        return _named(instance, entry, name)
+    return instance
+
+
+def _named(values, entry, name):
+    if list(values) != [entry]:
+        found = ", ".join(f"{key[:30]!a}" for key in itertools.islice(values, 3)) or "nothing"
+        raise Problem(400, f"{name}: holds {found}, expected {entry!r} alone")
+    return values[entry]
+
+
+def _is_b64(value):
+    return isinstance(value, dict) and list(value) == ["b64"]
+
+
+def _bytes(value, name):
+    if not _is_b64(value) or not isinstance(value["b64"], str):
+        found = _kind(value["b64"] if _is_b64(value) else value)
+        raise Problem(400, f'{name}: found {found}, expected {{"b64": "..."}}')
+    text = "".join(value["b64"].split()).rstrip("=")
+    try:
+        # TensorFlow Serving needs no padding either.
+        contents = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        raise Problem(400, f"{name}: 'b64' is no base64") from None
+    if not contents:
+        raise Problem(400, f"{name}: 'b64' is empty")
+    return contents
+
+
+def _flat(value, shape, name):
+    """The numbers of nested lists of exactly this shape, row by row."""
+    expected = f"{name}: expected {' x '.join(map(str, shape))} numbers, found"
+    items = [value]
+    for length, inside, parts in zip(shape, _INSIDE[:-1], _PARTS, strict=True):
+        _check_kinds(items, {list}, expected, inside)
+        lengths = set(map(len, items))
+        if lengths != {length}:
+            raise Problem(400, f"{expected} {' and '.join(map(str, sorted(lengths)[:3]))} {parts}")
+        items = list(itertools.chain.from_iterable(items))
+    _check_kinds(items, {int, float}, expected, _INSIDE[-1])
+    return items
+
+
+def _check_kinds(items, kinds, expected, inside):
+    # `np.array` would take strings for numbers, and true for 1.
+    others = set(map(type, items)) - kinds
+    if others:
+        found = " and ".join(sorted({_KINDS[other] for other in others}))
+        raise Problem(400, f"{expected} {found}{inside}")
+
+
+def _kind(value):
+    return _KINDS[type(value)]
+
+
+def _one_or_named(texts):
+    if len(texts) == 1:
+        return next(iter(texts.values()))
+    return "{" + ", ".join(f'"{name}": {text}' for name, text in texts.items()) + "}"
+
+
+def _list(texts):
+    return f"[{', '.join(texts)}]"
+
+
+def _text(array):
+    return _template(array.shape) % tuple(array.ravel().tolist())
+
+
+@functools.lru_cache(8)  # One a shape, some 100 kB.
+def _template(shape):
+    if not shape:
+        return "%.9g"  # As many digits as tell every two float32 apart.
+    return _list([_template(shape[1:])] * shape[0])
