@@ -28,7 +28,8 @@ def _command(*arguments, **options):
 
 
 @pytest.mark.parametrize(
-    "verb", ["prepare", "inspect", "train", "evaluate", "predict", "benchmark", "demo"]
+    "verb",
+    ["prepare", "inspect", "train", "evaluate", "predict", "export", "serve", "benchmark", "demo"],
 )
 def test_help_names_what_is_read_and_written(verb, capsys):
     with pytest.raises(SystemExit) as caught:
@@ -144,3 +145,45 @@ def test_reader_that_leaves_early_is_no_traceback(run, tmp_path):
     )
     assert "Traceback" not in done.stderr
     assert json.loads(done.stdout)["kind"] == "image"
+
+
+def test_export_prints_path_and_differences(run, tmp_path, capsys):
+    out = tmp_path / "model.onnx"
+    assert cli.main(["export", str(run), str(out), "--format", "onnx", "--outputs", "label"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == str(out)
+    assert lines[3].split() == ["1", "3", "8", "bound"]
+    name, *differences, bound = lines[4].split()
+    assert (name, bound) == ("label", "1e-05")
+    assert max(map(float, differences)) <= 1e-5
+    assert cli.main(["export", str(run), str(tmp_path), "--format", "onnx", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["path"] == str(tmp_path / "model.onnx")
+    assert report["outputs"] == ["label", "similarity", "mask"]
+
+
+def test_what_cannot_be_exported_is_one_line(run, tmp_path, capsys):
+    code = cli.main(["export", str(run), str(tmp_path), "--quantize", "int8"])
+    error = capsys.readouterr().err
+    assert code == 1
+    assert error.count("\n") == 1
+    assert "int8 SavedModel" in error
+
+
+@pytest.mark.long
+def test_benchmark_of_a_run(run, tmp_path, capsys):
+    command = ["benchmark", str(run), "--formats", "keras", "onnx", "--quantize", "none"]
+    command += ["--out", str(tmp_path / "b"), "--seconds", "0.1", "--repeats", "1"]
+    assert cli.main(command) == 0
+    table = capsys.readouterr().out
+    assert "Keras float32" in table
+    assert "onnx float32, label" in table
+    assert "frequency filter (DCT)" in table
+    found = {path.name for path in (tmp_path / "b").iterdir()}
+    assert found == {"benchmark.json", "benchmark.png", "parts.png", "exports"}
+    files = sorted(path.stat().st_mtime_ns for path in (tmp_path / "b").rglob("*.onnx"))
+    assert cli.main([*command, "--json"]) == 0
+    assert {row["batch"] for row in json.loads(capsys.readouterr().out)["rows"]} == {1, 8}
+    # What has been exported is not exported again.
+    again = sorted(path.stat().st_mtime_ns for path in (tmp_path / "b").rglob("*.onnx"))
+    assert again == files

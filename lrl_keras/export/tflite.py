@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+import warnings
 
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
@@ -75,7 +76,10 @@ def _quiet():
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
-        yield
+        with warnings.catch_warnings():
+            # Of its own interpreter, which is to go; nothing that is shipped uses it.
+            warnings.simplefilter("ignore")
+            yield
     finally:
         os.dup2(kept, 2)
         os.close(kept)
