@@ -63,6 +63,8 @@ def _folded(model):
             config["use_bias"] = True
         kind = _FoldedRFAM if type(layer) is RFAM else type(layer)
         twin = kind.from_config(config)
+        if getattr(layer, "activation", None) is keras.activations.silu:
+            twin.activation = _swish
         if isinstance(layer, keras.layers.Layer):
             pairs.append((layer, twin))
         return twin
@@ -84,6 +86,12 @@ def _folded(model):
         else:
             twin.set_weights(layer.get_weights())
     return result
+
+
+def _swish(x):
+    # TensorFlow's own has a gradient of its own, between whose parts nothing can be fused, and
+    # multiplies by 1 first.
+    return keras.ops.multiply(x, keras.ops.sigmoid(x))
 
 
 class _FoldedRFAM(RFAM):
