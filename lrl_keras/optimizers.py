@@ -56,23 +56,39 @@ class AdamL2(keras.optimizers.Adam):
             **kwargs,
         )
 
-    def update_step(self, gradient, variable, learning_rate):
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        # Made once, and not for each of a thousand variables, all of which would be traced.
+        step = ops.cast(self.iterations + 1, "float32")
+        rate = ops.cast(learning_rate, "float32") / _bias_correction(self.beta_1, step)
+        root = ops.sqrt(_bias_correction(self.beta_2, step))
+        betas = (self.beta_1, 1 - self.beta_1, self.beta_2, 1 - self.beta_2)
+        constants = (*betas, self.epsilon, self.weight_decay or 0.0)
+        constants = [ops.convert_to_tensor(value, "float32") for value in constants]
+        super()._backend_update_step(grads, trainable_variables, (rate, root, *constants))
+
+    def update_step(self, gradient, variable, numbers):
+        """Update one variable.
+
+        Args:
+            gradient: of the variable.
+            variable: `keras.Variable`, or what the backend has for one.
+            numbers: learning_rate / (1 - beta_1^t), sqrt(1 - beta_2^t), beta_1, 1 - beta_1,
+                beta_2, 1 - beta_2, epsilon and weight_decay, as tensors.
+        """
         dtype = variable.dtype
-        rate = ops.cast(learning_rate, dtype)
+        numbers = [ops.cast(value, dtype) for value in numbers]
+        rate, root, keep_m, take_m, keep_v, take_v, epsilon, weight_decay = numbers
         gradient = ops.cast(gradient, dtype)
-        step = ops.cast(self.iterations + 1, dtype)
-        correction_1 = _bias_correction(self.beta_1, step)
-        correction_2 = _bias_correction(self.beta_2, step)
         if self.weight_decay and self._use_weight_decay(variable):
-            gradient = gradient + variable * ops.cast(self.weight_decay, dtype)
+            gradient = gradient + variable * weight_decay
 
         index = self._get_variable_index(variable)
-        m, v = self._momentums[index], self._velocities[index]
         # Not m += (g - m) * (1 - beta_1), which drowns a small g next to a large m in rounding.
-        self.assign(m, self.beta_1 * m + (1 - self.beta_1) * gradient)
-        self.assign(v, self.beta_2 * v + (1 - self.beta_2) * ops.square(gradient))
-        denominator = ops.sqrt(v) / ops.sqrt(correction_2) + self.epsilon
-        self.assign_sub(variable, rate / correction_1 * m / denominator)
+        m = keep_m * self._momentums[index] + take_m * gradient
+        v = keep_v * self._velocities[index] + take_v * ops.square(gradient)
+        self.assign(self._momentums[index], m)
+        self.assign(self._velocities[index], v)
+        self.assign_sub(variable, rate * m / (ops.sqrt(v) / root + epsilon))
 
     def _apply_weight_decay(self, variables):
         """Nothing: the decay is part of the gradient already."""

@@ -10,7 +10,7 @@ import warnings
 import keras
 import tensorflow as tf
 
-from lrl_keras import callbacks, data, files, runs
+from lrl_keras import callbacks, data, files, fused_norm, runs
 from lrl_keras.data import manifest as records_manifest
 from lrl_keras.data.augment import AUGMENTATIONS
 from lrl_keras.data.source import Source, names_of
@@ -286,6 +286,10 @@ def _warn_of_uneven_patches(model):
 
 def compile(model, settings):
     """Compile `model` with the losses and the optimizer of `settings`."""
+    on_gpu = bool(tf.config.list_physical_devices("GPU"))
+    if not on_gpu:
+        # XLA fuses what Keras's normalisation is made of, but is slow at convolutions on a CPU.
+        fused_norm.fuse(model)
     model.compile(
         optimizer=AdamL2(settings.learning_rate, settings.weight_decay),
         loss={
@@ -298,7 +302,7 @@ def compile(model, settings):
             "similarity": settings.similarity_weight,
             "mask": settings.mask_weight,
         },
-        jit_compile=bool(tf.config.list_physical_devices("GPU")),
+        jit_compile=on_gpu,
     )
     _build_losses(model)
 
