@@ -10,7 +10,7 @@ import warnings
 import keras
 import tensorflow as tf
 
-from lrl_keras import callbacks, data, files, fused_norm, runs
+from lrl_keras import callbacks, data, files, fused_norm, pointwise, runs
 from lrl_keras.data import manifest as records_manifest
 from lrl_keras.data.augment import AUGMENTATIONS
 from lrl_keras.data.source import Source, names_of
@@ -288,8 +288,9 @@ def compile(model, settings):
     """Compile `model` with the losses and the optimizer of `settings`."""
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
     if not on_gpu:
-        # XLA fuses what Keras's normalisation is made of, but is slow at convolutions on a CPU.
+        # XLA, which would do as much by itself, is slow at depthwise convolutions on a CPU.
         fused_norm.fuse(model)
+        pointwise.as_products(model)
     model.compile(
         optimizer=AdamL2(settings.learning_rate, settings.weight_decay),
         loss={
