@@ -26,7 +26,7 @@ _MODULES = (
 )
 
 # TensorFlow reads this before its first operation. Without it every tensor of more than 32 MB is
-# taken from the kernel page by page and given back, in every step: half of a step's time on a CPU.
+# taken from the kernel page by page and given back, in every step, which takes much of its time.
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
 
 

@@ -9,8 +9,8 @@ import tensorflow as tf
 def fuse(model):
     """Let the BatchNormalization layers of `model` train faster on a CPU.
 
-    Keras makes the training step of each, with its gradient, out of some 60 operations, many of
-    which read all of the map; here two do, and there are 20 to trace. The layers stay what
+    Keras makes the training step of each, with its gradient, out of dozens of operations, many of
+    which read all of the map; here two do, and there are fewer to trace. The layers stay what
     they are, with the same variables and the same configuration; in inference nothing changes.
 
     Args:

@@ -9,10 +9,9 @@ from keras import ops
 def as_products(model):
     """Let the 1 x 1 convolutions of `model` train faster on a CPU.
 
-    TensorFlow's gradients of a convolution there multiply image by image, with kernels that do
-    without fused multiply-add; those of a matrix product take the batch as a whole, in up to less
-    than half the time. The layers stay what they are, with the same variables and the same
-    configuration.
+    With its gradients, a convolution takes TensorFlow there 1.05 to 1.4 times as long as the same
+    matrix product, and 2.6 times with the 3584 channels of the last RFAM. The layers stay what
+    they are, with the same variables and the same configuration.
 
     Args:
         model: any Keras model; changed in place.

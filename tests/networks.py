@@ -61,6 +61,11 @@ def lively(model):
     model(faces(8, model.image_size), training=True)
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
+        # A channel that these faces leave constant would make much of nothing in others.
+        norm.moving_variance.assign(np.maximum(to_numpy(norm.moving_variance), 0.05))
+    # Scores from all of [0, 1], not from a narrow middle.
+    kernel = model.get_layer("label").kernel
+    kernel.assign(8 * to_numpy(kernel))
     return model
 
 
