@@ -63,9 +63,13 @@ def lively(model):
         norm.momentum = momentum
         # A channel that these faces leave constant would make much of nothing in others.
         norm.moving_variance.assign(np.maximum(to_numpy(norm.moving_variance), 0.05))
-    # Scores from all of [0, 1], not from a narrow middle.
-    kernel = model.get_layer("label").kernel
-    kernel.assign(8 * to_numpy(kernel))
+    # Scores on both sides of 0.5, as far apart as float32 allows to tell.
+    label = model.get_layer("label")
+    scores = to_numpy(model(faces(8, model.image_size))["label"])
+    logits = np.log(scores / (1 - scores)) - to_numpy(label.bias)
+    scale = min(1 / logits.std(), 5)
+    label.kernel.assign(scale * to_numpy(label.kernel))
+    label.bias.assign([-scale * logits.mean()])
     return model
 
 
