@@ -48,8 +48,8 @@ def test_the_form_of_each_backbone(backbone):
     assert not norms(form)
     pictures = faces(3, 97)
     expected = arrays(model(pictures))
-    assert np.ptp(expected["label"]) > 1e-3
-    assert_close(arrays(form(pictures)), expected)
+    assert np.ptp(expected["label"]) > 1e-4
+    assert_close(arrays(form(pictures)), expected, tolerance=1e-6)
 
 
 @TF
