@@ -11,6 +11,7 @@ _CONTROL_GROUPS = (
     ("/sys/fs/cgroup", "memory.max", "memory.current"),
     ("/sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes"),
 )
+_PACKAGES = ("lrl-keras", "tensorflow", "keras", "numpy")
 
 
 def cores():
@@ -28,7 +29,7 @@ def processor():
     return platform.processor() or platform.machine()
 
 
-def this_machine(packages=("lrl-keras", "tensorflow", "keras", "numpy")):
+def this_machine():
     """What a measurement was made on: a dict of plain values, with the packages' versions."""
     return {
         "processor": processor(),
@@ -36,7 +37,7 @@ def this_machine(packages=("lrl-keras", "tensorflow", "keras", "numpy")):
         "load": round(os.getloadavg()[0], 2),
         "system": platform.platform(),
         "python": platform.python_version(),
-        **{name: metadata.version(name) for name in packages},
+        **{name: metadata.version(name) for name in _PACKAGES},
     }
 
 

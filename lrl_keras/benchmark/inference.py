@@ -16,7 +16,6 @@ from lrl_keras.models import multiply_adds
 
 BATCHES = (1, 8)
 _PRODUCT = "matrix product"
-_PACKAGES = ("lrl-keras", "tensorflow", "keras", "numpy")
 
 
 def benchmark_inference(model, rows, *, batches=BATCHES, seconds=2.0, repeats=5, threads=None):
@@ -49,7 +48,7 @@ def benchmark_inference(model, rows, *, batches=BATCHES, seconds=2.0, repeats=5,
     if repeats < 1 or not batches or min(batches) < 1:
         raise InputError("repeats and batches must be at least 1")
     threads = threads or cores()
-    machine = this_machine(_PACKAGES)
+    machine = this_machine()
     costs = multiply_adds(model)
     with contextlib.ExitStack() as stack:
         processes = {

@@ -1,6 +1,12 @@
 """The TensorFlow function that every format is made of."""
 
+import re
+
 import tensorflow as tf
+
+# Names of what is not quantised: the frequency filter, whose small differences are the point, the
+# cosine of the patches, and what follows from it.
+KEPT = re.compile("frequency_filter|_scale|similarity|entries|head_norm|flatten|label")
 
 
 def function(form, about):

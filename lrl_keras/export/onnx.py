@@ -4,7 +4,6 @@ import collections
 import contextlib
 import logging
 import os
-import re
 import tempfile
 
 import numpy as np
@@ -13,14 +12,12 @@ import tf2onnx
 from onnx import helper, numpy_helper, shape_inference
 from onnxruntime import quantization
 
-from lrl_keras.export.graph import function
+from lrl_keras.export.graph import KEPT, function
 
 _OPSET = 18
 # Entries from which on a weight is worth storing in float16.
 _LARGE = 256
 _QUANTIZED = ["Conv", "Mul", "Sigmoid", "Add", "GlobalAveragePool", "Concat"]
-# What is not quantised, as in TFLite files.
-_KEPT = re.compile("frequency_filter|_scale|similarity|entries|head_norm|flatten|label")
 
 
 def write(form, file, about, calibration):
@@ -68,7 +65,7 @@ def _quantized(model, about, calibration):
     kept = [
         node.name
         for node in model.graph.node
-        if _KEPT.search(node.name) or any(map(_KEPT.search, node.output))
+        if KEPT.search(node.name) or any(map(KEPT.search, node.output))
     ]
     with tempfile.TemporaryDirectory() as folder, _without_advice():
         source, target = (os.path.join(folder, name) for name in ("float.onnx", "int8.onnx"))
@@ -107,7 +104,7 @@ class _Faces(quantization.CalibrationDataReader):
 
 
 def _tidy(model):
-    """What ONNX Runtime's optimiser does not see; each was measured (README, 'How fast')."""
+    """What ONNX Runtime's optimiser does not see."""
     _name_by_layer(model.graph)
     _scale_planes(model.graph)
     _name_pooling(model.graph)

@@ -91,14 +91,13 @@ def _with_weights(form, halves):
     """`form` with other weights, which are made float32 when it runs."""
 
     def run(images, training=False):
-        values = [tf.cast(half, tf.float32) for half in halves]
-        trainable = len(form.trainable_variables)
-        order = {
-            id(variable): value for variable, value in zip(form.variables, values, strict=True)
+        values = {
+            id(variable): tf.cast(half, tf.float32)
+            for variable, half in zip(form.variables, halves, strict=True)
         }
         outputs, _ = form.stateless_call(
-            [order[id(variable)] for variable in form.trainable_variables][:trainable],
-            [order[id(variable)] for variable in form.non_trainable_variables],
+            [values[id(variable)] for variable in form.trainable_variables],
+            [values[id(variable)] for variable in form.non_trainable_variables],
             images,
             training=training,
         )

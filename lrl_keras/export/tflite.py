@@ -2,17 +2,15 @@
 
 import contextlib
 import os
-import re
 import warnings
 
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
-from lrl_keras.export.graph import function
+from lrl_keras.export.graph import KEPT, function
 
-# What is not quantised: the frequency filter, whose small differences are the point, the cosine
-# of the patches, and what follows from it.
-_KEPT = re.compile("frequency_filter|_scale|similarity|entries|head_norm|flatten|label|Stateful")
+# What the converter calls the results of the whole network.
+_RESULTS = "StatefulPartitionedCall"
 
 
 def write(form, file, about, calibration):
@@ -55,7 +53,7 @@ def _convert(run, module, about, calibration):
     quantized = converter()
     quantized.optimizations = [tf.lite.Optimize.DEFAULT]
     quantized.representative_dataset = faces
-    kept = [name for name in _names(content) if _KEPT.search(name)]
+    kept = [name for name in _names(content) if KEPT.search(name) or _RESULTS in name]
     options = tf.lite.experimental.QuantizationDebugOptions(denylisted_nodes=kept)
     debugger = tf.lite.experimental.QuantizationDebugger(
         converter=quantized, debug_dataset=faces, debug_options=options
