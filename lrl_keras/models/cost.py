@@ -33,9 +33,10 @@ def multiply_adds(model):
 
 def _layer_cost(layer):
     if isinstance(layer, FrequencyFilter):
-        _, height, width, _ = layer.input.shape
+        _, height, width, channels = layer.input.shape
         rows, columns = layer._triangle.shape
-        return (rows + columns) * height * width + rows * columns * (height + width)
+        luma = 3 * height * width if channels == 3 else 0
+        return luma + (rows + columns) * height * width + rows * columns * (height + width)
     if isinstance(layer, BilinearResize):
         _, height, width, channels = layer.input.shape
         if (height, width) == (layer.height, layer.width):
