@@ -28,6 +28,8 @@ _MODULES = (
 # TensorFlow reads this before its first operation. Without it every tensor of more than 32 MB is
 # taken from the kernel page by page and given back, in every step, which takes much of its time.
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
+# It would hold 64 GB at most, less than `--cache` may take on a large machine.
+os.environ.setdefault("TF_CPU_BFC_MEM_LIMIT_IN_MB", str(1 << 24))
 
 
 def __getattr__(name):

@@ -56,8 +56,8 @@ def benchmark_inference(model, rows, *, batches=BATCHES, seconds=2.0, repeats=5,
             for name, path in rows.items()
         }
         product = stack.enter_context(_Row(_PRODUCT, "matrix", "-", threads))
-        for row in (*processes.values(), product):
-            row.wait()
+        outputs = {name: row.ready() for name, row in processes.items()}
+        product.ready()
         turns = {(name, batch): [] for name in rows for batch in batches}
         rates = []
         # The first round warms up, and does not count.
@@ -73,7 +73,7 @@ def benchmark_inference(model, rows, *, batches=BATCHES, seconds=2.0, repeats=5,
     peak = float(np.median(peaks))
     return {
         "rows": [
-            _summary(name, batch, found, _cost(costs, name), peak)
+            _summary(name, batch, found, _cost(costs, outputs[name]), peak)
             for (name, batch), found in turns.items()
         ],
         "matrix_product": {"median": peak, "least": min(peaks), "most": max(peaks)},
@@ -109,9 +109,9 @@ def _kind(path):
     return kind, os.fspath(path)
 
 
-def _cost(costs, name):
-    """Multiply-adds of an image; a row that gives the label alone has no decoder."""
-    return costs["total"] - (costs.get("decoder", 0) if "label" in name else 0)
+def _cost(costs, outputs):
+    """Multiply-adds of an image; a row without a mask has no decoder."""
+    return costs["total"] - (0 if "mask" in outputs else costs.get("decoder", 0))
 
 
 def _summary(name, batch, turns, cost, peak):
@@ -154,9 +154,9 @@ class _Row:
         self._process.kill()
         self._process.communicate()
 
-    def wait(self):
-        """Return when the row is loaded."""
-        self._read()
+    def ready(self):
+        """Names of the outputs, once the row is loaded."""
+        return json.loads(self._read())
 
     def turn(self, batch, seconds):
         """Times of the calls of one turn, and peak memory, as a dict."""

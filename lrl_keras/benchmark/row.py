@@ -2,7 +2,7 @@
 
 `python -m lrl_keras.benchmark.row KIND PATH THREADS` reads `BATCH SECONDS` lines from standard
 input and answers each with a line of JSON: the seconds of every call of the turn, and the peak
-memory of the process so far. Before the first it writes `ready`.
+memory of the process so far. Before the first it writes a line with the names of its outputs.
 """
 
 import json
@@ -26,7 +26,7 @@ def _matrix_product(path, threads):
         with threadpool_limits(threads):
             a @ b
 
-    return run
+    return run, []
 
 
 def _keras(path, threads):
@@ -37,7 +37,11 @@ def _keras(path, threads):
 
     model = runs.load(path)
     faces = _faces(model.image_size)
-    return lambda batch: model.predict_on_batch(faces[:batch].astype(np.float32))
+
+    def run(batch):
+        model.predict_on_batch(faces[:batch].astype(np.float32))
+
+    return run, list(model.output)
 
 
 def _exported(path, threads):
@@ -45,7 +49,7 @@ def _exported(path, threads):
 
     runtime = runtimes.load(path, threads)
     faces = _faces(runtime.image_size)
-    return lambda batch: runtime(faces[:batch])
+    return lambda batch: runtime(faces[:batch]), list(runtime.outputs)
 
 
 def _faces(side, count=64):
@@ -59,8 +63,8 @@ _KINDS = {"matrix": _matrix_product, "keras": _keras, "exported": _exported}
 
 
 def main(kind, path, threads):
-    run = _KINDS[kind](path, int(threads))
-    print("ready", flush=True)
+    run, outputs = _KINDS[kind](path, int(threads))
+    print(json.dumps(outputs), flush=True)
     for line in sys.stdin:
         batch, seconds = line.split()
         print(json.dumps(_turn(run, int(batch), float(seconds))), flush=True)

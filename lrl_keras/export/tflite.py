@@ -1,13 +1,12 @@
 """TFLite files for LiteRT."""
 
-import contextlib
-import os
 import warnings
 
 import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from lrl_keras.export.graph import KEPT, function
+from lrl_keras.quiet import without_standard_error
 
 # What the converter calls the results of the whole network.
 _RESULTS = "StatefulPartitionedCall"
@@ -25,7 +24,10 @@ def write(form, file, about, calibration):
     run = function(form, about).get_concrete_function()
     module = tf.Module()
     module.weights = [variable.value for variable in form.variables]
-    with _quiet():
+    # The converter writes past Python and past its own log level, and warns of its own
+    # interpreter, which is to go; nothing that is shipped uses it.
+    with without_standard_error(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         content = _convert(run, module, about, calibration)
     with open(file, "wb") as target:
         target.write(content)
@@ -66,19 +68,3 @@ def _names(content):
     interpreter = Interpreter(model_content=content)
     names = {tensor["index"]: tensor["name"] for tensor in interpreter.get_tensor_details()}
     return [names[index] for op in interpreter._get_ops_details() for index in op["outputs"]]
-
-
-@contextlib.contextmanager
-def _quiet():
-    """Without what the converter writes past Python and past its own log level."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, 2)
-    try:
-        with warnings.catch_warnings():
-            # Of its own interpreter, which is to go; nothing that is shipped uses it.
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
