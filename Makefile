@@ -5,6 +5,9 @@ BIN_TF216 := .venv-tf216/bin
 export PIP_CONSTRAINT := $(CURDIR)/constraints/latest.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
+# Tests of one file stay on one worker for as long as both have work, and share what they set up.
+SPREAD := -n 2 --dist worksteal
+
 TF216_TESTS := tests/layers tests/models tests/data tests/test_losses.py tests/test_files.py tests/test_s3.py
 JAX_TESTS := tests/layers tests/models tests/test_losses.py tests/test_metrics.py tests/test_optimizers.py
 
@@ -16,15 +19,15 @@ demo: .venv/installed
 test: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -n 2 -m "not long"
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -n 2 -m "not long" $(JAX_TESTS)
+	$(BIN)/python -m pytest $(SPREAD) -m "not long"
+	KERAS_BACKEND=jax $(BIN)/python -m pytest $(SPREAD) -m "not long" $(JAX_TESTS)
 
 test-long: .venv/installed-test
-	$(BIN)/python -m pytest -n 2 -m long
+	$(BIN)/python -m pytest $(SPREAD) -m long
 
 # On the one TensorFlow that tensorflow-io works with, against a real s3 server on this machine.
 test-tf216: .venv-tf216/installed
-	$(BIN_TF216)/python -m pytest -n 2 -m "not long" $(TF216_TESTS)
+	$(BIN_TF216)/python -m pytest $(SPREAD) -m "not long" $(TF216_TESTS)
 
 clean:
 	rm -rf .venv .venv-tf216

@@ -2,6 +2,7 @@
 
 import collections
 import contextlib
+import gc
 import logging
 import os
 import tempfile
@@ -41,9 +42,29 @@ def write(form, file, about, calibration):
 def _convert(form, about):
     run = function(form, about)
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    model, _ = tf2onnx.convert.from_function(run, run.input_signature, opset=_OPSET)
+    with _collecting_often():
+        model, _ = tf2onnx.convert.from_function(run, run.input_signature, opset=_OPSET)
     _tidy(model)
     return model
+
+
+@contextlib.contextmanager
+def _collecting_often():
+    """With garbage collected as soon as there is some.
+
+    Each of tf2onnx's passes leaves a copy of the graph in cycles, weights included: 13 GB with
+    Xception until Python's collector, which counts objects and not their size, takes notice.
+    """
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(before[0], before[1], 2)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()
+        gc.collect()
 
 
 def _halve_weights(graph):

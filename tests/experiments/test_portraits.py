@@ -11,7 +11,7 @@ from trees import write_ffpp
 from experiments import portraits
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_the_study_from_faces_to_report(tmp_path, capsys):
     for number in range(10):
         save(tmp_path / "people" / f"p{number}.png", person(number))

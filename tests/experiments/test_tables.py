@@ -27,7 +27,7 @@ def read(path):
     return json.loads(Path(path).read_text())
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_every_table_from_records_to_report(tmp_path, capsys):
     ffpp = write_ffpp(tmp_path / "ffpp", ("raw", "c23", "c40"))
     unseen = {

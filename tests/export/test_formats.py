@@ -147,10 +147,6 @@ def test_a_plain_classifier_is_exported_too(tmp_path):
 
 
 @pytest.mark.long
-@pytest.mark.skipif(
-    "LRL_ALL_BACKBONES" not in os.environ,
-    reason="a worker died here on 2026-11-26, unexplained; LRL_ALL_BACKBONES=1 runs them",
-)
 @pytest.mark.parametrize("format", RUNNERS)
 @pytest.mark.parametrize("backbone", ["mobilenet_v3_small", "efficientnet_b0", "xception"])
 def test_every_backbone(backbone, format, tmp_path):
