@@ -1,7 +1,6 @@
 """Every format is run by its own runtime, called as a stranger would, and compared with Keras."""
 
 import json
-import os
 import subprocess
 import sys
 
