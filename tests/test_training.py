@@ -341,7 +341,9 @@ def test_optimizer_that_does_not_advance_stops():
         stop.on_epoch_end(0)
 
 
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    "policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.long)]
+)
 def test_mixed_precision_trains_and_loads_in_float32(policy, photograph_records, tmp_path):
     settings = Settings(**{**SMALL, "epochs": 1, "precision": policy})
     train(photograph_records, tmp_path / "run", settings, verbose=0)

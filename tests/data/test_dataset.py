@@ -184,7 +184,7 @@ def test_fit_gets_one_epoch_a_time(photograph_records):
 
 
 @pytest.mark.tensorflow
-@pytest.mark.slow
+@pytest.mark.long
 def test_two_devices_train_alike_on_one_dataset(photograph_records):
     command = [sys.executable, fitting.__file__, str(photograph_records), str(SIZE)]
     runs = [

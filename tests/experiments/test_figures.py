@@ -95,7 +95,9 @@ def test_a_figure_waits_for_the_trainings_of_other_machines(trained, capsys):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("number", "rows"), [(3, 5), (4, 5), (5, 5), (6, 12)])
+@pytest.mark.parametrize(
+    ("number", "rows"), [(3, 5), (4, 5), (5, 5), pytest.param(6, 12, marks=pytest.mark.long)]
+)
 def test_a_figure_is_drawn_by_one_command_and_trains_once(trained, capsys, number, rows):
     found = trained.found(number)
     assert list(found["rows"]) == sorted(KINDS if number < 6 else REGIONS)
@@ -179,7 +181,7 @@ def test_figure5_maps_are_those_of_the_named_layers(trained):
         assert greatest <= trained.found(5)["greatest"][name] * 1.0001
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_figure6_measures_are_means_over_the_faces(trained):
     found = trained.found(6)
     assert found["faces"] == dict.fromkeys(REGIONS, FACES)
