@@ -83,6 +83,8 @@ def load(path, threads=None):
     """
     path = os.fspath(path)
     kind, file = _kind(path)
+    # Not by default on processors without AVX512-VNNI or AVX-VNNI, yet faster on those too.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     try:
         module = importlib.import_module(_PACKAGES[kind])
     except ImportError as error:
@@ -116,21 +118,24 @@ def _kind(path):
 
 
 def _load_saved_model(tf, folder, threads):
-    # What a process has computed with before keeps its threads.
+    # An operation on one core: images, or the two streams of one image, are on the others. What a
+    # process has computed with before keeps its threads.
     with contextlib.suppress(RuntimeError):
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
     loaded = tf.saved_model.load(folder)
     signature = _signature(folder, loaded)
     (spec,) = signature.structured_input_signature[1].values()
     (name,) = signature.structured_input_signature[1]
 
-    def run(images):
-        found = signature(**{name: tf.constant(images.astype(spec.dtype.as_numpy_dtype))})
+    def run_on(images):
+        # Held by this function, for the signature alone does not keep its graph alive.
+        found = loaded.signatures["serving_default"](
+            **{name: tf.constant(images.astype(spec.dtype.as_numpy_dtype))}
+        )
         return {name: value.numpy() for name, value in found.items()}
 
-    # The signature alone does not keep the variables alive.
-    run.loaded = loaded
-    return spec.shape[1], signature.structured_outputs, run
+    return spec.shape[1], signature.structured_outputs, _split(run_on, run_on, threads)
 
 
 def _signature(folder, loaded):

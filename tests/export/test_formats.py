@@ -95,7 +95,7 @@ def test_half_the_size_in_float16(format, models, exported):
     def size(path):
         # The weights: an .xml describes them, they lie in the .bin.
         path = path.with_suffix(".bin") if path.suffix == ".xml" else path
-        found = path.rglob("variables.data*") if path.is_dir() else [path]
+        found = [path / "saved_model.pb"] if path.is_dir() else [path]
         return sum(file.stat().st_size for file in found)
 
     assert size(half) < 0.6 * size(whole)
