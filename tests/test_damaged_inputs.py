@@ -6,7 +6,7 @@ from pathlib import Path
 import damage
 import pytest
 
-pytestmark = [pytest.mark.tensorflow, pytest.mark.slow]
+pytestmark = [pytest.mark.tensorflow, pytest.mark.long]
 
 SECONDS_FOR_ONE = 20
 

@@ -120,6 +120,7 @@ def test_training_takes_it_everywhere_and_learns_alike(monkeypatch):
             if not fused:
                 patch.setattr(training.fused_norm, "fuse", lambda model: None)
             training.compile(model, Settings(patches=2))
+        model.run_eagerly = True  # To trace each of them takes half a minute.
         norms = [
             layer
             for layer in model._flatten_layers()

@@ -55,6 +55,11 @@ RUNNERS = {
     "onnx": run_onnx,
     "openvino": run_openvino,
 }
+# OpenVINO's files are made of the ONNX files.
+MOST = [
+    pytest.param(format, marks=pytest.mark.long if format == "openvino" else ())
+    for format in RUNNERS
+]
 
 
 def assert_agrees(found, expected, bounds=BOUNDS):
@@ -80,7 +85,7 @@ def test_the_file_gives_the_numbers_of_the_model(format, name, models, exported)
     assert_close(model.predict(pictures, verbose=0), expected)
 
 
-@pytest.mark.parametrize("format", RUNNERS)
+@pytest.mark.parametrize("format", MOST)
 def test_the_label_alone_of_bytes(format, models, exported):
     path = exported("odd", format, outputs="label", input_type="uint8")
     pictures = faces(3, 97).astype(np.uint8)
@@ -88,7 +93,7 @@ def test_the_label_alone_of_bytes(format, models, exported):
     assert_agrees(RUNNERS[format](path, pictures), {"label": expected["label"]})
 
 
-@pytest.mark.parametrize("format", RUNNERS)
+@pytest.mark.parametrize("format", MOST)
 def test_half_the_size_in_float16(format, models, exported):
     whole, half = exported("even", format), exported("even", format, quantize="float16")
 

@@ -36,7 +36,9 @@ def calibration(models, tmp_path_factory):
     return photographs.write_records(tmp_path_factory.mktemp("calibration"), shards)
 
 
-@pytest.mark.parametrize("format", ["tflite", "onnx", "openvino"])
+@pytest.mark.parametrize(
+    "format", ["tflite", "onnx", pytest.param("openvino", marks=pytest.mark.long)]
+)
 def test_the_auc_holds(format, calibration, models, tmp_path):
     model = models["even"]
     path = export.export(

@@ -29,7 +29,8 @@ SIZES = [
     *(pytest.param("mobilenet_v3_small", size, marks=TF) for size in (75, 96)),
     *(pytest.param("efficientnet_b0", size, marks=TF) for size in (64, 75)),
     *(pytest.param("xception", size, marks=[TF, pytest.mark.slow]) for size in (75, 96)),
-    *(pytest.param("efficientnet_b4", size, marks=[TF, pytest.mark.slow]) for size in (64, 75)),
+    pytest.param("efficientnet_b4", 64, marks=[TF, pytest.mark.slow]),
+    pytest.param("efficientnet_b4", 75, marks=[TF, pytest.mark.long]),
 ]
 ROWS = [pytest.param(row, marks=() if row == "all" else TF) for row in ABLATIONS]
 
@@ -182,7 +183,9 @@ def test_call_and_predict_agree_and_leave_the_statistics():
 
 
 @TF
-@pytest.mark.parametrize("name", ["mobilenet_v3_small", "efficientnet_b0"])
+@pytest.mark.parametrize(
+    "name", ["mobilenet_v3_small", pytest.param("efficientnet_b0", marks=pytest.mark.long)]
+)
 def test_call_and_predict_agree_with_other_backbones(name):
     model = randomise(LRL(name, image_size=64))
     images = faces(2, 64)
