@@ -87,21 +87,15 @@ def _with_constants(form, halved):
     What does not change oneDNN, TensorFlow's library on most processors, orders once for its
     convolutions; variables it would order anew for every image, in half of its time.
     """
-    values = [keras.ops.convert_to_numpy(variable) for variable in form.variables]
-    if halved:
-        values = [value.astype(np.float16) for value in values]
+    stored = np.float16 if halved else np.float32
+    values = [
+        [keras.ops.convert_to_numpy(variable).astype(stored) for variable in variables]
+        for variables in (form.trainable_variables, form.non_trainable_variables)
+    ]
 
     def run(images, training=False):
-        constants = {
-            id(variable): tf.cast(tf.constant(value), tf.float32)
-            for variable, value in zip(form.variables, values, strict=True)
-        }
-        outputs, _ = form.stateless_call(
-            [constants[id(variable)] for variable in form.trainable_variables],
-            [constants[id(variable)] for variable in form.non_trainable_variables],
-            images,
-            training=training,
-        )
+        constants = [[tf.cast(tf.constant(value), tf.float32) for value in some] for some in values]
+        outputs, _ = form.stateless_call(*constants, images, training=training)
         return outputs
 
     return run
