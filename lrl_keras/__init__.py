@@ -25,6 +25,9 @@ _MODULES = (
     "training",
 )
 
+# TensorFlow's default on processors with VNNI instructions alone; faster on others too, and with
+# other last bits. TensorFlow reads it when it is imported.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # TensorFlow reads this before its first operation. Without it every tensor of more than 32 MB is
 # taken from the kernel page by page and given back, in every step, which takes much of its time.
 os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")

@@ -1,7 +1,6 @@
-"""Similarity loss (Eq. 10) and segmentation loss (Eq. 12), Sec. 3.3 and 3.4.
+"""Similarity (Eq. 10), label (Eq. 11) and segmentation loss (Eq. 12), Sec. 3.4.
 
-The classification loss (Eq. 11) is `keras.losses.BinaryCrossentropy`; `LRL.compile` adds them up
-(Eq. 13).
+`LRL.compile` adds them up (Eq. 13).
 """
 
 import keras
@@ -56,6 +55,27 @@ class SimilarityLoss(keras.losses.Loss):
 
 
 @keras.saving.register_keras_serializable("lrl_keras")
+class LabelLoss(keras.losses.Loss):
+    """Binary cross-entropy of the probability that a face is forged.
+
+    Args:
+        reduction: how the batch is reduced, as in every Keras loss.
+
+    Call arguments:
+        y_true: (B, 1) in [0, 1], 1 = forged.
+        y_pred: (B, 1) in [0, 1].
+
+    Reference: Eq. (11), Sec. 3.4.
+    """
+
+    def __init__(self, reduction="sum_over_batch_size", name="label_loss", **kwargs):
+        super().__init__(name=name, reduction=reduction, **kwargs)
+
+    def call(self, y_true, y_pred):
+        return ops.mean(_binary_crossentropy(y_true, y_pred), axis=-1)
+
+
+@keras.saving.register_keras_serializable("lrl_keras")
 class SegmentationLoss(keras.losses.Loss):
     """Binary cross-entropy of every pixel of the predicted mask, one value per face.
 
@@ -87,10 +107,20 @@ class SegmentationLoss(keras.losses.Loss):
         self.pixel_reduction = pixel_reduction
 
     def call(self, y_true, y_pred):
-        y_true, y_pred = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
-        losses = keras.losses.binary_crossentropy(y_true, y_pred)  # (B, H, W)
         reduce = ops.mean if self.pixel_reduction == "mean" else ops.sum
-        return reduce(losses, axis=(1, 2))
+        return reduce(_binary_crossentropy(y_true, y_pred), axis=(1, 2, 3))
 
     def get_config(self):
         return {**super().get_config(), "pixel_reduction": self.pixel_reduction}
+
+
+def _binary_crossentropy(y_true, y_pred):
+    """-y ln p - (1 - y) ln (1 - p) of each entry, in float32."""
+    y_true, y_pred = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
+    # From the logits x of p = sigmoid(x) where Keras has kept them, as its own function does, whose
+    # gradient however is a sum of four. TensorFlow begins it with whichever buffer is free first,
+    # deterministic or not, and the last bits differ from run to run. Two have only one sum.
+    logits = getattr(y_pred, "_keras_logits", None)
+    if logits is None:
+        return ops.binary_crossentropy(y_true, y_pred)
+    return y_true * ops.softplus(-logits) + (1 - y_true) * ops.softplus(logits)

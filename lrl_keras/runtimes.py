@@ -83,9 +83,6 @@ def load(path, threads=None):
     """
     path = os.fspath(path)
     kind, file = _kind(path)
-    if kind == "saved_model":
-        # TensorFlow's default on processors with VNNI instructions alone; faster on others too.
-        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     try:
         module = importlib.import_module(_PACKAGES[kind])
     except ImportError as error:

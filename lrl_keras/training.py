@@ -10,12 +10,12 @@ import warnings
 import keras
 import tensorflow as tf
 
-from lrl_keras import callbacks, data, files, fused_norm, pointwise, runs
+from lrl_keras import callbacks, data, files, fixed_sums, fused_norm, pointwise, runs
 from lrl_keras.data import manifest as records_manifest
 from lrl_keras.data.augment import AUGMENTATIONS
 from lrl_keras.data.source import Source, names_of
 from lrl_keras.errors import InputError
-from lrl_keras.losses import SegmentationLoss, SimilarityLoss
+from lrl_keras.losses import LabelLoss, SegmentationLoss, SimilarityLoss
 from lrl_keras.models import ARCHITECTURES, BACKBONES
 from lrl_keras.models.decoder import DECODERS
 from lrl_keras.optimizers import AdamL2
@@ -291,10 +291,11 @@ def compile(model, settings):
         # XLA, which would do as much by itself, is slow at depthwise convolutions on a CPU.
         fused_norm.fuse(model)
         pointwise.as_products(model)
+        fixed_sums.fix(model)
     model.compile(
         optimizer=AdamL2(settings.learning_rate, settings.weight_decay),
         loss={
-            "label": keras.losses.BinaryCrossentropy(),
+            "label": LabelLoss(),
             "similarity": SimilarityLoss(settings.patches, norm=settings.similarity_norm),
             "mask": SegmentationLoss(settings.pixel_reduction),
         },

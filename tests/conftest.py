@@ -9,6 +9,8 @@ if os.environ.get("KERAS_BACKEND") == "jax":
     # Most of the time of these tests is compilation.
     os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
+# Before Keras: it sets what TensorFlow reads when it is imported.
+import lrl_keras  # noqa: F401, I001
 import keras
 import pytest
 

@@ -8,7 +8,7 @@ from keras import ops
 from sklearn.metrics import log_loss, mean_squared_error
 
 from lrl_keras.layers import similarity_target
-from lrl_keras.losses import SegmentationLoss, SimilarityLoss
+from lrl_keras.losses import LabelLoss, SegmentationLoss, SimilarityLoss
 
 SIZES = [(32, 32, 5), (17, 32, 4), (299, 299, 5)]
 
@@ -105,6 +105,37 @@ def test_segmentation_sum_is_equation_12():
     assert value == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("batch", [1, 7])
+def test_label_is_the_log_loss(policy, batch):
+    truth = masks(batch, 1, 1)[:, :, 0, 0]
+    predicted = segmentations(batch, 1, 1)[:, :, 0, 0]
+    expected = log_loss(truth[:, 0], predicted[:, 0].astype("float64"), labels=[0, 1])
+    assert to_numpy(LabelLoss()(truth, predicted)) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.tensorflow
+@pytest.mark.parametrize("loss", [LabelLoss(), SegmentationLoss()])
+@pytest.mark.parametrize("soft", [0.0, 0.1])
+def test_logits_that_keras_keeps_lose_nothing(loss, soft):
+    # 1 - sigmoid(20) is 0 in float32, yet the loss of the wrong label is 20 and has a gradient.
+    logits = np.array([-200, -20, -1, 0, 1, 20, 200], "float32")
+    for truth in (soft, 1 - soft):
+        for logit in logits:
+            x = np.full((2, 1) if isinstance(loss, LabelLoss) else (2, 3, 3, 1), logit)
+            truths = np.full(x.shape, truth, "float32")
+
+            def of_logits(x, truths=truths):
+                return loss(truths, keras.activations.sigmoid(x))
+
+            value = to_numpy(of_logits(ops.convert_to_tensor(x)))
+            ((gradient,), _) = gradients(of_logits, [x])
+            wide = logit.astype("float64")
+            expected = truth * np.logaddexp(0, -wide) + (1 - truth) * np.logaddexp(0, wide)
+            assert value == pytest.approx(expected, rel=1e-6, abs=1e-7)
+            slope = 1 / (1 + np.exp(-wide)) - truth
+            np.testing.assert_allclose(gradient.sum(), slope, rtol=1e-6, atol=1e-6)
+
+
 LOSSES = {
     "similarity": (SimilarityLoss(2), similarities(4, 2)),
     "norm": (SimilarityLoss(2, norm=True), similarities(4, 2)),
@@ -145,6 +176,13 @@ def test_extremes_stay_finite(policy, name, truth, value):
     assert np.isfinite(to_numpy(loss(mask, extreme)))
     ((gradient,), _) = gradients(lambda p: loss(mask, p), [extreme])
     assert np.isfinite(gradient).all()
+
+
+def test_label_config_makes_the_same_loss():
+    config = keras.saving.serialize_keras_object(LabelLoss(name="other", reduction="sum"))
+    copy = keras.saving.deserialize_keras_object(json.loads(json.dumps(config)))
+    assert type(copy) is LabelLoss
+    assert (copy.name, copy.reduction) == ("other", "sum")
 
 
 @pytest.mark.parametrize("name", LOSSES)

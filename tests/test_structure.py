@@ -35,7 +35,8 @@ NETWORK = {
 # `callbacks` are training's own: one writes pictures for TensorBoard. `files` needs it for URLs.
 TENSORFLOW = (
     "lrl_keras.data", "lrl_keras.training", "lrl_keras.callbacks", "lrl_keras.fused_norm",
-    "lrl_keras.faces", "lrl_keras.files", "lrl_keras.export", "lrl_keras.benchmark",
+    "lrl_keras.fixed_sums", "lrl_keras.faces", "lrl_keras.files", "lrl_keras.export",
+    "lrl_keras.benchmark",
     "lrl_keras.quiet", "lrl_keras.runtimes", "tfrecords",
 )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 import keras
 
-from lrl_keras.losses import SegmentationLoss, SimilarityLoss
+from lrl_keras.losses import LabelLoss, SegmentationLoss, SimilarityLoss
 from lrl_keras.metrics import EqualErrorRate
 from lrl_keras.optimizers import AdamL2
 
@@ -36,14 +36,14 @@ class Detector(keras.Model):
 
         Args:
             optimizer: defaults to `AdamL2()`.
-            loss: defaults to binary cross-entropy for `"label"` (Eq. 11), `SimilarityLoss`
+            loss: defaults to `LabelLoss` for `"label"` (Eq. 11), `SimilarityLoss`
                 (Eq. 10) and `SegmentationLoss` for `"mask"` (Eq. 12).
             loss_weights: defaults to 1, 10 and 1 in that order (Eq. 13, Sec. 4.1).
             metrics: defaults to accuracy, AUC and EER of `"label"`.
             **kwargs: further arguments of `keras.Model.compile`.
         """
         if loss is None:
-            loss = {"label": keras.losses.BinaryCrossentropy()}
+            loss = {"label": LabelLoss()}
             if "similarity" in self.output:
                 loss["similarity"] = SimilarityLoss(self.patches)
             if "mask" in self.output:

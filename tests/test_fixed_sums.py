@@ -1,0 +1,72 @@
+"""No gradient of a training step is a sum of three, whose last bit TensorFlow leaves to chance."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from networks import element
+
+from lrl_keras import LRL, fixed_sums, training
+from lrl_keras.models import Classifier
+from lrl_keras.training import Settings
+
+
+def parts_of_sums(model, faces=2):
+    """Numbers of parts of the sums of gradients in one training step of `model`."""
+    images, targets, weights = element(faces, model.image_size)
+
+    @tf.function
+    def step():
+        with tf.GradientTape() as tape:
+            outputs = model(images, training=True)
+            loss = model.compute_loss(images, targets, outputs, weights)
+        return tape.gradient(loss, model.trainable_variables)
+
+    operations = step.get_concrete_function().graph.get_operations()
+    return {len(operation.inputs) for operation in operations if operation.type == "AddN"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"backbone": "tiny", "decoder": "deepfakebench"},
+        {"backbone": "mobilenet_v3_small"},
+        {"backbone": "xception"},
+        {"backbone": "xception", "rfam": False},
+        {"backbone": "xception", "frequency": False},
+    ],
+)
+def test_sums_have_two_parts(arguments):
+    model = LRL(**arguments, image_size=96, patches=3)
+    training.compile(model, Settings(patches=3))
+    assert parts_of_sums(model) == {2}
+
+
+def test_classifier():
+    model = Classifier("tiny", image_size=64)
+    training.compile(model, Settings(architecture="classifier"))
+    assert parts_of_sums(model) <= {2}
+
+
+def test_what_there_is_to_fix():
+    model = LRL("xception", image_size=96, patches=3)
+    model.compile()
+    assert parts_of_sums(model) == {2, 3}
+    model.compile(loss={"label": "binary_crossentropy"})
+    assert 4 in parts_of_sums(model)
+
+
+def test_outputs_and_configuration_stay():
+    model = LRL("tiny", image_size=64, patches=2)
+    images = element(2, 64)[0]
+    before, config = model(images), keras.saving.serialize_keras_object(model)
+    fixed_sums.fix(model)
+    after = model(images)
+    for name, output in before.items():
+        np.testing.assert_array_equal(after[name], output)
+    assert keras.saving.serialize_keras_object(model) == config
+
+
+def test_the_graph_that_runs_is_not_joined_again():
+    fixed_sums.fix(LRL("tiny", image_size=64, patches=2))
+    assert tf.config.optimizer.get_experimental_options()["arithmetic_optimization"] is False
