@@ -12,6 +12,7 @@ from networks import arrays, assert_close, faces, lively
 
 from lrl_keras import LRL, export, files
 from lrl_keras.errors import InputError
+from lrl_keras.export import checking
 from lrl_keras.models import Classifier
 
 BOUNDS = {"label": 1e-5, "similarity": 1e-5, "mask": 1e-4}
@@ -253,8 +254,18 @@ def test_a_file_that_differs_is_not_left_behind(models, tmp_path, monkeypatch):
         return whole(model if fold else other, outputs, fold)
 
     monkeypatch.setattr(export.exporting, "inference_form", form)
-    with pytest.raises(InputError, match=r"model\.tflite: differs from the Keras model by .* in"):
+    with pytest.raises(
+        InputError, match=r"model\.tflite: differs from the Keras model by .* behind$"
+    ):
         export.export(models["even"], tmp_path, "tflite")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_network_that_magnifies_rounding_is_told(models, tmp_path, monkeypatch):
+    # Beside a bound that is finer than rounding, any network does.
+    monkeypatch.setitem(checking.BOUNDS, "none", {"label": 1e-10, "similarity": 1e-10})
+    with pytest.raises(InputError, match=r"1e-10; .* this network magnifies rounding"):
+        export.export(models["even"], tmp_path, "onnx")
     assert list(tmp_path.iterdir()) == []
 
 
