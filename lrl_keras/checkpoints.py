@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import io
 import json
+import warnings
 
 import h5py
 import keras
@@ -51,11 +52,15 @@ def load_weights(model, path):
     """
     about = json.loads(_verified(path).attrs[_ABOUT])
     try:
-        with files.local(path) as file:
+        with files.local(path) as file, warnings.catch_warnings():
+            # Keras warns of each layer of another network before it fails.
+            warnings.simplefilter("ignore")
             model.load_weights(file)
     except (ValueError, KeyError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(f"{path}: does not fit the model of its run ({reason})") from error
+        raise InputError(
+            f"{path}: does not fit its run's config.json ({reason}); take both from one run"
+        ) from error
     return about
 
 

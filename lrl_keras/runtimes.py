@@ -9,6 +9,7 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import importlib
+import json
 import os
 import queue
 import sys
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lrl_keras import files
 from lrl_keras.errors import InputError
 from lrl_keras.machine import cores
 
@@ -67,7 +69,9 @@ class Runtime:
 
 
 def load(path, threads=None):
-    """Load what `lrl_keras.export` wrote.
+    """Load what `lrl_keras.export` wrote, and what of the same kind others wrote.
+
+    Where the export's `PATH.json` lies beside it, the file must have the SHA-256 named there.
 
     Args:
         path: an `.onnx`, `.tflite` or OpenVINO `.xml` file, the folder of a SavedModel, or a
@@ -83,6 +87,7 @@ def load(path, threads=None):
     """
     path = os.fspath(path)
     kind, file = _kind(path)
+    _compare_with_report(file)
     try:
         module = importlib.import_module(_PACKAGES[kind])
     except ImportError as error:
@@ -97,6 +102,21 @@ def load(path, threads=None):
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise InputError(f"{path}: cannot be loaded ({reason}); export it again") from error
     return Runtime(file, kind, size, tuple(sorted(outputs, key=OUTPUTS.index)), run)
+
+
+def _compare_with_report(file):
+    """Refuse a file that is no more what its export's report says; most damage still loads."""
+    try:
+        report = json.loads(Path(f"{file}.json").read_text(encoding="utf-8"))
+        checksums = dict(report["sha256"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # Not from an export, or moved without its report.
+    for name, checksum in checksums.items():
+        part = os.path.join(os.path.dirname(file), name)
+        if os.path.isfile(part) and files.sha256(part) != checksum:
+            raise InputError(
+                f"{part}: damaged, its checksum is not the one in {file}.json; export it again"
+            )
 
 
 def _kind(path):

@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 
 from lrl_keras import data
+from lrl_keras.data import manifest
 from lrl_keras.data.source import Source
 from lrl_keras.errors import InputError
 
@@ -36,6 +37,7 @@ class Calibration:
         Raises:
             InputError: records missing, damaged, or without faces of both kinds.
         """
+        manifest.read(records)
         split = next((name for name in ("test", "val") if _has_both(records, name)), None)
         if split is None:
             raise InputError(

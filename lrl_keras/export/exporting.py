@@ -89,12 +89,13 @@ def export(
     if quantize == "int8" and format == "saved_model":
         raise InputError("TensorFlow runs no int8 SavedModel; choose tflite, onnx or openvino")
     if (quantize == "int8") != (calibration is not None):
-        raise InputError("quantize='int8' and calibration=RECORDS go together")
+        raise InputError(
+            "int8, and nothing else, needs records to calibrate it: --calibration RECORDS"
+        )
     writer = _writer(format)
     name = "model" + ("-label" if outputs == "label" else "")
     name += {"none": "", "float16": "-float16", "int8": "-int8"}[quantize]
-    place = _place(out, format, name)
-    measured = None if calibration is None else Calibration.of(calibration, model.image_size)
+    place, is_new = _place(out, format, name)
 
     reference = inference_form(model, outputs, fold=False)
     form = inference_form(model, outputs)
@@ -105,7 +106,8 @@ def export(
         "input_type": input_type,
         "quantize": quantize,
     }
-    with _scratch(os.path.dirname(place)) as scratch:
+    with _scratch(os.path.dirname(place), is_new) as scratch:
+        measured = None if calibration is None else Calibration.of(calibration, model.image_size)
         written = os.path.join(scratch, os.path.basename(place))
         writer.write(form, written, about, measured)
         report = {
@@ -166,7 +168,7 @@ def _writer(format):
 
 
 def _place(out, format, name):
-    """Where the result is to lie."""
+    """Where the result is to lie, and whether its folder is new."""
     out = os.path.abspath(os.fspath(out)) if not files.is_url(out) else os.fspath(out)
     if files.is_url(out):
         raise InputError(f"{out}: exports go to a folder on this machine; copy the result")
@@ -176,17 +178,22 @@ def _place(out, format, name):
         if suffix != ending:
             fitting = ending or "the name of a folder"
             raise InputError(f"{out}: does not fit format={format!r}; give {fitting}")
-        files.make_folder(os.path.dirname(out))
-        return out
-    files.make_folder(out)
-    if ending:
-        return os.path.join(out, name + ending)
-    versions = [int(version) for version in os.listdir(out) if version.isdecimal()]
-    return os.path.join(out, str(max(versions, default=0) + 1))
+        folder, name = os.path.split(out)
+    elif ending:
+        folder, name = out, name + ending
+    else:
+        folder, name = out, None
+    is_new = not os.path.isdir(folder)
+    files.make_folder(folder)
+    if name is None:
+        versions = [int(version) for version in os.listdir(folder) if version.isdecimal()]
+        name = str(max(versions, default=0) + 1)
+    return os.path.join(folder, name), is_new
 
 
 @contextlib.contextmanager
-def _scratch(folder):
+def _scratch(folder, is_new):
+    """A hidden folder in `folder`, to write in; `folder` goes too if it is new and stays empty."""
     try:
         scratch = tempfile.mkdtemp(prefix=".export-", dir=folder)
     except OSError as error:
@@ -195,6 +202,9 @@ def _scratch(folder):
         yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+        if is_new:
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
 
 
 def _files(folder):

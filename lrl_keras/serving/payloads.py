@@ -69,10 +69,12 @@ class Call:
         if not isinstance(values, list):
             raise Problem(400, f"'{key}' is {_kind(values)}, expected a list of {entry}")
         if not values:
-            raise Problem(400, f"'{key}' is empty, expected one {entry} or more")
+            raise Problem(400, f"'{key}' is empty, expected a list of {entry}")
         if len(values) > self._max_images:
             raise Problem(
-                400, f"{len(values)} {entry} in one request, at most {self._max_images} are taken"
+                400,
+                f"{len(values)} {entry} in one request, at most {self._max_images} are taken; "
+                "send them in several",
             )
         if not self._columns:
             values = [_row(value, entry, f"instance {i}") for i, value in enumerate(values)]

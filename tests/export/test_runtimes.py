@@ -1,6 +1,7 @@
 """Exported files behind one interface."""
 
 import concurrent.futures
+import shutil
 
 import numpy as np
 import pytest
@@ -24,6 +25,21 @@ def test_each_format_is_loaded_by_its_path(format, exported, models):
             np.testing.assert_allclose(found[name], value, atol=1e-4)
     # A row alone is the same row among others.
     np.testing.assert_allclose(runtime(pictures[3:4])["label"], found["label"][3:4], atol=1e-6)
+
+
+@pytest.mark.parametrize("format", runtimes.FORMATS)
+def test_a_byte_that_is_not_the_exports_is_refused_by_name(format, exported, tmp_path):
+    source = exported("even", format)
+    shutil.copytree(source.parent, tmp_path / "copy")
+    path = tmp_path / "copy" / source.name
+    part = {
+        "saved_model": path / "saved_model.pb", "openvino": path.with_suffix(".bin"),
+    }.get(format, path)  # fmt: skip
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1
+    part.write_bytes(content)
+    with pytest.raises(InputError, match=rf"{part.name}: damaged, its checksum .*\.json; export"):
+        runtimes.load(path)
 
 
 @pytest.mark.parametrize("format", ["tflite", "onnx", "openvino"])
