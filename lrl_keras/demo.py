@@ -78,7 +78,7 @@ def _draw_forgeries(shown, path):
     pictures, captions = [], []
     for example in shown:
         pictures += [example["image"], drawing.heat_map(example["image"], example["mask"])]
-        captions += [example["name"], "its mask"]
+        captions += [example["name"], "its mask" if example["mask"].any() else "no mask"]
     drawing.save_png(drawing.contact_sheet(pictures, 8, captions), path)
 
 
