@@ -169,5 +169,6 @@ class _Row:
         line = self._process.stdout.readline()
         if not line:
             lines = self._process.communicate()[1].strip().splitlines() or ["it ended"]
-            raise InputError(f"{self._name}: cannot be measured ({lines[-1][:300]})")
+            reason = lines[-1].removeprefix(f"{InputError.__module__}.{InputError.__name__}: ")
+            raise InputError(f"{self._name}: cannot be measured ({reason[:300]})")
         return line
