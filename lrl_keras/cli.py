@@ -284,6 +284,7 @@ def _benchmark_run(arguments):
     result = benchmark.benchmark_inference(
         model,
         rows,
+        training=arguments.what if "training" in arguments.formats else None,
         batches=arguments.batches,
         seconds=arguments.seconds,
         repeats=arguments.repeats,
@@ -307,10 +308,10 @@ def _exports(model, arguments):
     rows = {}
     if "keras" in arguments.formats:
         rows["Keras float32"] = arguments.what
-    for kind in arguments.formats:
+    for kind in (name for name in export.FORMATS if name in arguments.formats):
         for quantize in arguments.quantize:
             for outputs in arguments.outputs:
-                if kind == "keras" or (quantize == "int8" and kind == "saved_model"):
+                if quantize == "int8" and kind == "saved_model":
                     continue
                 if quantize == "int8" and arguments.records is None:
                     continue

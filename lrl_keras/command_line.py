@@ -441,8 +441,9 @@ def _add_benchmark(verbs):
         "--formats",
         nargs="+",
         default=["keras", *EXPORT_FORMATS],
-        choices=["keras", *EXPORT_FORMATS],
-        help="what is measured, named after RUN",
+        choices=["keras", "training", *EXPORT_FORMATS],
+        help="what is measured, named after RUN; training: a step of it, in which the first takes "
+        "minutes with large backbones",
     )
     run.add_argument(
         "--outputs", nargs="+", default=["all", "label"], choices=["all", "label"], help="of each"

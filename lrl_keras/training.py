@@ -175,11 +175,37 @@ def train(records, run, settings=None, *, resume=False, verbose="auto"):
     fingerprint = records_manifest.fingerprint(records)
     with _locked(run):
         settings = _agree(run, settings, fingerprint, resume)
-        keras.utils.set_random_seed(settings.seed)
-        if not tf.config.list_physical_devices("GPU"):
-            tf.config.experimental.enable_op_determinism()
+        _make_repeatable(settings.seed)
         with _precision(settings.precision):
             return _fit(records, run, settings, manifest, fingerprint, verbose)
+
+
+def load_compiled(run):
+    """The network of a run, compiled as `train` compiles it, with the precision of its settings.
+
+    Args:
+        run: folder that `train` or `lrl_keras.runs.save` wrote; where it has no settings the
+            defaults are taken.
+
+    Raises:
+        InputError: as `lrl_keras.load`.
+    """
+    config = runs.read_config(run)
+    if "settings" in config:
+        settings = saved_settings(run)
+    else:
+        settings = Settings(patches=config["model"].get("patches", Settings.patches))
+    _make_repeatable(settings.seed)
+    with _precision(settings.precision):
+        model = runs.load(run)
+    compile(model, settings)
+    return model
+
+
+def _make_repeatable(seed):
+    keras.utils.set_random_seed(seed)
+    if not tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.enable_op_determinism()
 
 
 def _fit(records, run, settings, manifest, fingerprint, verbose):

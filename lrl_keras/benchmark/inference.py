@@ -1,4 +1,4 @@
-"""How fast a network answers on every runtime, side by side."""
+"""How fast a network answers on every runtime, and trains, side by side."""
 
 import contextlib
 import json
@@ -8,7 +8,7 @@ import sys
 
 import numpy as np
 
-from lrl_keras import drawing, files
+from lrl_keras import drawing, files, runs
 from lrl_keras.benchmark.row import MATRIX
 from lrl_keras.errors import InputError
 from lrl_keras.machine import cores, this_machine
@@ -16,10 +16,15 @@ from lrl_keras.models import multiply_adds
 
 BATCHES = (1, 8)
 _PRODUCT = "matrix product"
+_TRAINING = "training step"
+# The forward pass, and as much each for the gradients of what a layer reads and of its weights.
+_PASSES_OF_A_STEP = 3
 
 
-def benchmark_inference(model, rows, *, batches=BATCHES, seconds=2.0, repeats=5, threads=None):
-    """Measure exported files, and a run in Keras, on the same faces.
+def benchmark_inference(
+    model, rows, *, training=None, batches=BATCHES, seconds=2.0, repeats=5, threads=None
+):
+    """Measure exported files, a run in Keras, and a step of its training, on the same faces.
 
     Each row lives in a process of its own. The rows take turns, so that a machine that is busy
     for a while is slow for all of them, and a product of two matrices takes its turn among them:
@@ -30,6 +35,8 @@ def benchmark_inference(model, rows, *, batches=BATCHES, seconds=2.0, repeats=5,
         model: the network of the rows, for its multiply-adds.
         rows: dict of a row's name to the path of an exported file, or of a run directory, which
             is measured in Keras.
+        training: path of a run directory whose training step is a row as well, with the losses,
+            the optimizer and the precision of its settings.
         batches: faces at once.
         seconds: length of a turn.
         repeats: turns of each row and batch.
@@ -38,9 +45,10 @@ def benchmark_inference(model, rows, *, batches=BATCHES, seconds=2.0, repeats=5,
     Returns:
         dict that can be written as JSON: `rows`, a list of dicts with `row`, `batch`,
         `images_per_second` (the median of all turns), `least` and `most` of them, `p50_ms` and
-        `p99_ms` (of a call), `peak_mb` (of the process), `multiply_adds` (of an image) and
-        `share_of_peak`; `matrix_product`, GFLOP/s, its `median`, `least` and `most`;
-        `multiply_adds` by part of the network; `seconds`, `repeats`, `threads`; and `machine`.
+        `p99_ms` (of a call), `peak_mb` (of the process), `multiply_adds` (of an image, in training
+        three times those of its answer) and `share_of_peak`; `matrix_product`, GFLOP/s, its
+        `median`, `least` and `most`; `multiply_adds` by part of the network; `seconds`, `repeats`,
+        `threads`; and `machine`.
 
     Raises:
         InputError: a row cannot be loaded or fails.
@@ -50,15 +58,18 @@ def benchmark_inference(model, rows, *, batches=BATCHES, seconds=2.0, repeats=5,
     threads = threads or cores()
     machine = this_machine()
     costs = multiply_adds(model)
+    commands = {name: (_kind(path), os.fspath(path)) for name, path in rows.items()}
+    if training is not None:
+        commands[_TRAINING] = ("training", os.fspath(training))
     with contextlib.ExitStack() as stack:
         processes = {
-            name: stack.enter_context(_Row(name, *_kind(path), threads))
-            for name, path in rows.items()
+            name: stack.enter_context(_Row(name, *command, threads))
+            for name, command in commands.items()
         }
         product = stack.enter_context(_Row(_PRODUCT, "matrix", "-", threads))
         outputs = {name: row.ready() for name, row in processes.items()}
         product.ready()
-        turns = {(name, batch): [] for name in rows for batch in batches}
+        turns = {(name, batch): [] for name in commands for batch in batches}
         rates = []
         # The first round warms up, and does not count.
         for number in range(repeats + 1):
@@ -73,7 +84,7 @@ def benchmark_inference(model, rows, *, batches=BATCHES, seconds=2.0, repeats=5,
     peak = float(np.median(peaks))
     return {
         "rows": [
-            _summary(name, batch, found, _cost(costs, outputs[name]), peak)
+            _summary(name, batch, found, _cost(costs, name, outputs[name]), peak)
             for (name, batch), found in turns.items()
         ],
         "matrix_product": {"median": peak, "least": min(peaks), "most": max(peaks)},
@@ -105,13 +116,13 @@ def write(result, out):
 
 
 def _kind(path):
-    kind = "keras" if os.path.isfile(os.path.join(path, "config.json")) else "exported"
-    return kind, os.fspath(path)
+    return "keras" if os.path.isfile(os.path.join(path, runs.CONFIG)) else "exported"
 
 
-def _cost(costs, outputs):
+def _cost(costs, name, outputs):
     """Multiply-adds of an image; a row without a mask has no decoder."""
-    return costs["total"] - (0 if "mask" in outputs else costs.get("decoder", 0))
+    cost = costs["total"] - (0 if "mask" in outputs else costs.get("decoder", 0))
+    return cost * (_PASSES_OF_A_STEP if name == _TRAINING else 1)
 
 
 def _summary(name, batch, turns, cost, peak):
@@ -169,6 +180,5 @@ class _Row:
         line = self._process.stdout.readline()
         if not line:
             lines = self._process.communicate()[1].strip().splitlines() or ["it ended"]
-            reason = lines[-1].removeprefix(f"{InputError.__module__}.{InputError.__name__}: ")
-            raise InputError(f"{self._name}: cannot be measured ({reason[:300]})")
+            raise InputError(f"{self._name}: cannot be measured ({lines[-1][:300]})")
         return line

@@ -11,6 +11,7 @@ import time
 
 import numpy as np
 
+from lrl_keras.errors import InputError
 from lrl_keras.machine import peak_memory
 
 MATRIX = 2048
@@ -44,6 +45,26 @@ def _keras(path, threads):
     return run, list(model.output)
 
 
+def _training(path, threads):
+    import tensorflow as tf
+
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+    from lrl_keras import training
+
+    model = training.load_compiled(path)
+    rng, side = np.random.default_rng(0), model.image_size
+    faces = _faces(side).astype(np.float32)
+    labels = np.arange(len(faces), dtype=np.float32)[:, None] % 2
+    masks = (rng.random((len(faces), side, side, 1)) < 0.3).astype(np.float32)
+    targets = {"label": labels, "similarity": masks, "mask": masks}
+
+    def run(batch):
+        part = {name: target[:batch] for name, target in targets.items()}
+        model.train_on_batch(faces[:batch], part)
+
+    return run, list(model.output)
+
+
 def _exported(path, threads):
     from lrl_keras import runtimes
 
@@ -59,7 +80,12 @@ def _faces(side, count=64):
     return small.repeat(-(-side // 8), axis=1).repeat(-(-side // 8), axis=2)[:, :side, :side]
 
 
-_KINDS = {"matrix": _matrix_product, "keras": _keras, "exported": _exported}
+_KINDS = {
+    "matrix": _matrix_product,
+    "keras": _keras,
+    "training": _training,
+    "exported": _exported,
+}
 
 
 def main(kind, path, threads):
@@ -81,4 +107,7 @@ def _turn(run, batch, seconds):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except InputError as error:
+        sys.exit(str(error))

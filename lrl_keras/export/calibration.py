@@ -37,8 +37,10 @@ class Calibration:
         Raises:
             InputError: records missing, damaged, or without faces of both kinds.
         """
-        manifest.read(records)
-        split = next((name for name in ("test", "val") if _has_both(records, name)), None)
+        shards = manifest.read(records)["shards"]
+        there = {shard["split"] for shard in shards if shard["examples"]}
+        held_out = [name for name in ("test", "val") if name in there]
+        split = next((name for name in held_out if all(_totals(records, name))), None)
         if split is None:
             raise InputError(
                 f"{records}: neither test nor val has real and forged faces; int8 is checked on "
@@ -55,16 +57,13 @@ class Calibration:
         return cls(faces, held_out, labels, about)
 
 
-def _has_both(records, split):
-    try:
-        return all(Source.open(records, split, verify=False).totals)
-    except InputError:
-        return False
+def _totals(records, split):
+    return Source.open(records, split, verify=False).totals
 
 
 def _evenly(records, split, image_size, count):
     """At most `count` faces, half of each label where there are so many, and the labels."""
-    totals = Source.open(records, split, verify=False).totals
+    totals = _totals(records, split)
     wanted = [
         set(np.linspace(0, total - 1, min(total, count // 2)).astype(int)) for total in totals
     ]

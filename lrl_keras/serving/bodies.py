@@ -9,6 +9,8 @@ from lrl_keras.serving.problems import Busy, Problem
 _TYPES = ("", "application/json", "application/x-www-form-urlencoded", "text/plain")
 # A face a second would be slow; a client that sends nothing holds memory.
 _SECONDS = 60
+# How long a client that sends too much is listened to, so that it reads why.
+_UNHEARD_SECONDS = 5
 
 
 class Bodies:
@@ -35,22 +37,29 @@ class Bodies:
             starlette.requests.ClientDisconnect: the client has gone.
         """
         _check_type(request.headers)
-        # Told before it is sent, if the client asks.
-        stated = request.headers.get("content-length", "0")
-        if int(stated) > self._limits.body:
-            raise self._too_large()
-        body = bytearray()
+        too_large = int(request.headers.get("content-length", "0")) > self._limits.body
+        if too_large and "expect" in request.headers:
+            raise self._too_large()  # Before it is sent, as the client asks for.
+        body, chunks = bytearray(), request.stream()
         try:
             try:
-                await asyncio.wait_for(self._fill(body, request), _SECONDS)
+                if too_large:
+                    raise self._too_large()
+                await asyncio.wait_for(self._fill(body, chunks), _SECONDS)
             except asyncio.TimeoutError:
                 raise Problem(408, f"the body took more than {_SECONDS} seconds") from None
+            except Problem:
+                self._held -= len(body)
+                body.clear()
+                if _closes(request):
+                    await _drop(chunks)
+                raise
             yield body
         finally:
             self._held -= len(body)
 
-    async def _fill(self, body, request):
-        async for chunk in request.stream():
+    async def _fill(self, body, chunks):
+        async for chunk in chunks:
             if len(body) + len(chunk) > self._limits.body:
                 raise self._too_large()
             if self._held + len(chunk) > self._limits.bodies:
@@ -60,6 +69,24 @@ class Bodies:
 
     def _too_large(self):
         return Problem(413, f"the body has more than {self._limits.max_body_mb:g} MiB")
+
+
+def _closes(request):
+    """Whether the connection ends with the answer; on others the server reads on by itself."""
+    return request.scope["http_version"] == "1.0" or "close" in request.headers.get(
+        "connection", ""
+    )
+
+
+async def _drop(chunks):
+    """Read what is still sent: a connection that is closed on it loses the answer."""
+
+    async def read():
+        async for _ in chunks:
+            pass
+
+    with contextlib.suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(read(), _UNHEARD_SECONDS)
 
 
 def _check_type(headers):

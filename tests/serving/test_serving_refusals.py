@@ -237,6 +237,19 @@ def test_a_body_of_unknown_length_is_counted(start, runtime):
     assert send([whole]).status_code == 200
 
 
+@pytest.mark.parametrize("length", [None, 64 * MIB])
+def test_a_client_that_closes_reads_why_its_body_is_refused(server, length):
+    """It sends all of the body before it reads; a connection reset would lose the answer."""
+    headers = {"connection": "close"}
+    headers |= {"content-length": str(length)} if length else {"transfer-encoding": "chunked"}
+    connection = http.client.HTTPConnection(*server.address, timeout=30)
+    body = (b" " * MIB for _ in range(64))
+    connection.request(
+        "POST", "/v1/models/lrl:predict", body, headers, encode_chunked=length is None
+    )
+    assert connection.getresponse().status == 413
+
+
 def test_bodies_that_are_too_large_together(start, runtime):
     server = start(runtime, max_body_mb=1 / 64)
     part = b"POST /v1/models/lrl:predict HTTP/1.1\r\nhost: x\r\ncontent-length: 16001\r\n\r\n"
