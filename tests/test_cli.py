@@ -187,3 +187,9 @@ def test_benchmark_of_a_run(run, tmp_path, capsys):
     # What has been exported is not exported again.
     again = sorted(path.stat().st_mtime_ns for path in (tmp_path / "b").rglob("*.onnx"))
     assert again == files
+
+
+def test_a_benchmark_of_nothing_is_one_line(run, tmp_path, capsys):
+    command = ["benchmark", str(run), "--formats", "saved_model", "--quantize", "int8"]
+    assert cli.main([*command, "--out", str(tmp_path)]) == 1
+    assert "nothing to measure" in capsys.readouterr().err

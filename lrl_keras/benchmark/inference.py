@@ -51,7 +51,7 @@ def benchmark_inference(
         `threads`; and `machine`.
 
     Raises:
-        InputError: a row cannot be loaded or fails.
+        InputError: there is no row, or one cannot be loaded or fails.
     """
     if repeats < 1 or not batches or min(batches) < 1:
         raise InputError("repeats and batches must be at least 1")
@@ -61,6 +61,8 @@ def benchmark_inference(
     commands = {name: (_kind(path), os.fspath(path)) for name, path in rows.items()}
     if training is not None:
         commands[_TRAINING] = ("training", os.fspath(training))
+    if not commands:
+        raise InputError("there is nothing to measure; name formats that can be exported")
     with contextlib.ExitStack() as stack:
         processes = {
             name: stack.enter_context(_Row(name, *command, threads))

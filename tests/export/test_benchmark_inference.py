@@ -9,7 +9,7 @@ from PIL import Image
 
 from lrl_keras import benchmark, runs
 from lrl_keras.errors import InputError
-from lrl_keras.models import multiply_adds
+from lrl_keras.models import Classifier, multiply_adds
 
 
 @pytest.fixture(scope="module")
@@ -88,3 +88,19 @@ def test_a_row_that_does_not_load_is_named(models, exported, tmp_path):
         benchmark.benchmark_inference(models["even"], rows, seconds=0.1, repeats=1)
     with pytest.raises(InputError, match="at least 1"):
         benchmark.benchmark_inference(models["even"], rows, repeats=0)
+    with pytest.raises(InputError, match="nothing to measure"):
+        benchmark.benchmark_inference(models["even"], {})
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("architecture", ["lrl", "classifier"])
+def test_a_step_of_training_is_a_row(architecture, models, tmp_path):
+    model = models["even"] if architecture == "lrl" else Classifier("tiny", image_size=64)
+    runs.save(model, tmp_path / "run")
+    result = benchmark.benchmark_inference(
+        model, {}, training=tmp_path / "run", batches=(4,), seconds=0.1, repeats=2
+    )
+    (row,) = result["rows"]
+    assert (row["row"], row["batch"]) == ("training step", 4)
+    assert row["multiply_adds"] == 3 * result["multiply_adds"]["total"]
+    assert 0 < row["least"] <= row["images_per_second"] <= row["most"]
