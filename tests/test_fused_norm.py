@@ -112,6 +112,7 @@ def test_configuration_stays_kerass(fuse):
     assert keras.saving.serialize_keras_object(model) == before
 
 
+@pytest.mark.long
 def test_training_takes_it_everywhere_and_learns_alike(monkeypatch):
     weights = []
     for fused in (True, False):

@@ -70,6 +70,8 @@ class Call:
             raise Problem(400, f"'{key}' is {_kind(values)}, expected a list of {entry}")
         if not values:
             raise Problem(400, f"'{key}' is empty, expected a list of {entry}")
+        if entry == "images" and _is_image(values):
+            raise Problem(400, f"'{key}' is one image, expected a list of them: put it in brackets")
         if len(values) > self._max_images:
             raise Problem(
                 400,
@@ -188,6 +190,15 @@ def _named(values, entry, name):
 
 def _is_b64(value):
     return isinstance(value, dict) and list(value) == ["b64"]
+
+
+def _is_image(value):
+    """Whether the first number lies as deep as in rows of pixels of channels."""
+    for _ in range(3):
+        if not isinstance(value, list) or not value:
+            return False
+        value = value[0]
+    return isinstance(value, int | float)
 
 
 def _bytes(value, name):

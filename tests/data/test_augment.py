@@ -225,8 +225,8 @@ def test_pythons_own_random_numbers_are_left_alone(photograph_records):
     assert random.getstate() == before
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("augment", [pytest.param("flip", marks=pytest.mark.long), "strong"])
+@pytest.mark.long
+@pytest.mark.parametrize("augment", ["flip", "strong"])
 def test_threads_processes_policies_and_backends_change_nothing(photograph_records, augment):
     # 299 pixels, so that TensorFlow divides its operations among threads.
     arguments = {"augment": augment, "epoch": 3, "image_size": 299}

@@ -26,6 +26,7 @@ def measured(models, exported, tmp_path_factory):
     )
 
 
+@pytest.mark.long
 def test_every_row_and_batch_is_measured(measured, models):
     rows, result = measured
     assert json.loads(json.dumps(result)) == result
@@ -70,6 +71,7 @@ def test_parts_add_up_to_the_network(exported):
     assert session.get_inputs()[0].name == "images"
 
 
+@pytest.mark.long
 def test_numbers_and_pictures_are_written(measured, exported, tmp_path):
     _, result = measured
     result = {**result, "parts_ms": benchmark.parts_of(str(exported("even", "onnx")))}

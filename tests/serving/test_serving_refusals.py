@@ -86,6 +86,8 @@ def _texts(text):
         ({"signature_name": "x\n", "instances": [FACE]}, "no signature is called 'x\\n'"),
         ({"instances": [[]] * 18_000}, "more lists than 64 images have"),
         ({"instances": [{}] * 18_000}, "more lists than 64 images have"),
+        ({"instances": FACE}, "'instances' is one image, expected a list of them"),
+        ({"inputs": {"images": FACE}}, "'inputs' is one image"),
         ({"instances": [1] * 65}, "65 images in one request, at most 64"),
         ({"instances": [FACE, FACE[:-1]]}, "instance 1: expected 16 x 16 x 3 numbers, found 15"),
         ({"instances": [[*FACE[:-1], FACE[0][:-1]]]}, "found 15 and 16 columns"),
