@@ -352,9 +352,8 @@ def bars(groups, label, path):
             error_kw={"ecolor": "0.25", "elinewidth": 1, "capsize": 2},
         )
         for place, value, end in zip(places, values, most, strict=True):
-            axes.annotate(
-                f"{value:.1f}", (end, place), (4, 0), textcoords="offset points", va="center"
-            )
+            number = f"{value:.1f}" if value >= 1 else f"{value:.2g}"
+            axes.annotate(number, (end, place), (4, 0), textcoords="offset points", va="center")
     axes.set_yticks(np.arange(len(names)) + height * (len(groups) - 1) / 2, names)
     axes.invert_yaxis()
     axes.set(

@@ -160,7 +160,9 @@ def test_a_plain_classifier_is_exported_too(tmp_path):
 
 @pytest.mark.long
 @pytest.mark.parametrize("format", RUNNERS)
-@pytest.mark.parametrize("backbone", ["mobilenet_v3_small", "efficientnet_b0", "xception"])
+@pytest.mark.parametrize(
+    "backbone", ["mobilenet_v3_small", "efficientnet_b0", "efficientnet_b4", "xception"]
+)
 def test_every_backbone(backbone, format, tmp_path):
     keras.utils.set_random_seed(1)
     model = lively(LRL(backbone, image_size=97, patches=4))
