@@ -161,13 +161,20 @@ def test_a_plain_classifier_is_exported_too(tmp_path):
 @pytest.mark.long
 @pytest.mark.parametrize("format", RUNNERS)
 @pytest.mark.parametrize(
-    "backbone", ["mobilenet_v3_small", "efficientnet_b0", "efficientnet_b4", "xception"]
+    ("backbone", "size"),
+    [
+        ("mobilenet_v3_small", 97),
+        ("efficientnet_b0", 97),
+        # On fewer pixels the statistics of eight faces let so deep a network magnify rounding.
+        ("efficientnet_b4", 161),
+        ("xception", 97),
+    ],
 )
-def test_every_backbone(backbone, format, tmp_path):
+def test_every_backbone(backbone, size, format, tmp_path):
     keras.utils.set_random_seed(1)
-    model = lively(LRL(backbone, image_size=97, patches=4))
+    model = lively(LRL(backbone, image_size=size, patches=4))
     path = export.export(model, tmp_path, format)
-    pictures = faces(3, 97)
+    pictures = faces(3, size)
     expected = arrays(model(pictures))
     assert np.ptp(expected["label"]) > 1e-3
     assert_agrees(RUNNERS[format](path, pictures), expected)
