@@ -8,7 +8,7 @@ import pytest
 from backend import gradients, to_numpy
 from networks import dataset, tiny
 
-from lrl_keras import training
+from lrl_keras import fused_norm, training
 from lrl_keras.training import Settings
 
 pytestmark = pytest.mark.tensorflow
@@ -18,8 +18,6 @@ EPSILON, MOMENTUM = 1e-3, 0.9
 
 @pytest.fixture
 def fuse():
-    from lrl_keras import fused_norm
-
     return fused_norm.fuse
 
 
@@ -119,7 +117,7 @@ def test_training_takes_it_everywhere_and_learns_alike(monkeypatch):
         model = tiny(patches=2)
         with monkeypatch.context() as patch:
             if not fused:
-                patch.setattr(training.fused_norm, "fuse", lambda model: None)
+                patch.setattr(fused_norm, "fuse", lambda model: None)
             training.compile(model, Settings(patches=2))
         model.run_eagerly = True  # To trace each of them takes half a minute.
         norms = [

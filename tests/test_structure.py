@@ -34,10 +34,10 @@ NETWORK = {
 }  # fmt: skip
 # `callbacks` are training's own: one writes pictures for TensorBoard. `files` needs it for URLs.
 TENSORFLOW = (
-    "lrl_keras.data", "lrl_keras.training", "lrl_keras.callbacks", "lrl_keras.fused_norm",
-    "lrl_keras.fixed_sums", "lrl_keras.faces", "lrl_keras.files", "lrl_keras.export",
-    "lrl_keras.benchmark",
-    "lrl_keras.quiet", "lrl_keras.runtimes", "tfrecords",
+    "lrl_keras.data", "lrl_keras.training", "lrl_keras.settings", "lrl_keras.callbacks",
+    "lrl_keras.fused_norm", "lrl_keras.fixed_sums", "lrl_keras.faces", "lrl_keras.files",
+    "lrl_keras.export", "lrl_keras.benchmark", "lrl_keras.quiet", "lrl_keras.runtimes",
+    "tfrecords",
 )  # fmt: skip
 
 

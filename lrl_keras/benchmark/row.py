@@ -49,9 +49,9 @@ def _training(path, threads):
     import tensorflow as tf
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
-    from lrl_keras import training
+    from lrl_keras import settings
 
-    model = training.load_compiled(path)
+    model = settings.load_compiled(path)
     rng, side = np.random.default_rng(0), model.image_size
     faces = _faces(side).astype(np.float32)
     labels = np.arange(len(faces), dtype=np.float32)[:, None] % 2

@@ -73,9 +73,8 @@ class Bodies:
 
 def _closes(request):
     """Whether the connection ends with the answer; on others the server reads on by itself."""
-    return request.scope["http_version"] == "1.0" or "close" in request.headers.get(
-        "connection", ""
-    )
+    connection = request.headers.get("connection", "").lower()
+    return request.scope["http_version"] == "1.0" or "close" in connection
 
 
 async def _drop(chunks):
