@@ -10,6 +10,7 @@ from lrl_keras.errors import InputError
 SHORT = {"seconds": 0.1, "warmup": 0.05, "repeats": 3}
 
 
+@pytest.mark.long
 def test_each_pipeline_is_measured_in_turns(photograph_records):
     found = benchmark_data(photograph_records, batch_size=8, cache=True, **SHORT)
     assert json.loads(json.dumps(found)) == found
@@ -38,6 +39,7 @@ def test_the_rate_is_that_of_whole_images(photograph_records):
     assert list(found["pipelines"]) == ["none"]
 
 
+@pytest.mark.long
 def test_strong_costs_more_than_none(photograph_records):
     found = benchmark_data(photograph_records, batch_size=8, image_size=200, **SHORT)
     used = {name: found["pipelines"][name]["processor_ms_per_image"] for name in ("none", "strong")}

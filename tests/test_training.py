@@ -92,6 +92,7 @@ def test_resume_continues_bit_for_bit(finished, photograph_records, tmp_path):
     assert (half / "history.csv").read_text() == (run / "history.csv").read_text()
 
 
+@pytest.mark.long
 def test_records_and_runs_behind_urls_are_as_local_ones(finished, photograph_records, tmp_path):
     run, _ = finished
     url, records = f"file://{tmp_path}/run", f"file://{photograph_records}"
@@ -181,6 +182,7 @@ def test_the_head_is_trained_alone_at_first(photograph_records, tmp_path):
     _assert_same_state(tmp_path / "whole", tmp_path / "run", 2)
 
 
+@pytest.mark.long
 def test_one_method_is_trained_on_and_resumed(photograph_records, tmp_path):
     settings = Settings(**{**SMALL, "epochs": 1, "methods": ["FaceSwap"]})
     train(photograph_records, tmp_path / "run", settings, verbose=0)
@@ -341,9 +343,8 @@ def test_optimizer_that_does_not_advance_stops():
         stop.on_epoch_end(0)
 
 
-@pytest.mark.parametrize(
-    "policy", ["mixed_float16", pytest.param("mixed_bfloat16", marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 def test_mixed_precision_trains_and_loads_in_float32(policy, photograph_records, tmp_path):
     settings = Settings(**{**SMALL, "epochs": 1, "precision": policy})
     train(photograph_records, tmp_path / "run", settings, verbose=0)

@@ -101,7 +101,14 @@ def test_the_label_alone_of_bytes(format, models, exported):
     assert_agrees(RUNNERS[format](path, pictures), {"label": expected["label"]})
 
 
-@pytest.mark.parametrize("format", MOST)
+@pytest.mark.parametrize(
+    "format",
+    [
+        "tflite",
+        "onnx",
+        *(pytest.param(format, marks=pytest.mark.long) for format in ("saved_model", "openvino")),
+    ],
+)
 def test_half_the_size_in_float16(format, models, exported):
     whole, half = exported("even", format), exported("even", format, quantize="float16")
 

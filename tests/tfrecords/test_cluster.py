@@ -84,6 +84,7 @@ def test_a_worker_with_other_packages_writes_nothing(root, out):
     assert not list(out.glob("*.tfrecord"))
 
 
+@pytest.mark.long
 def test_a_finished_shard_of_an_earlier_run_does_not_stand_in(root, out):
     shards = plan(root)
     write(shards, root, out)
@@ -91,6 +92,7 @@ def test_a_finished_shard_of_an_earlier_run_does_not_stand_in(root, out):
         write(shards, root, out, function=jobs.nothing)
 
 
+@pytest.mark.long
 def test_a_cluster_is_told_that_folders_must_be_shared(root, out, capfd):
     portable = ("PortableRunner", "--job_endpoint=embed", "--environment_type=LOOPBACK")
     write(plan(root), root, out, runner=portable)

@@ -14,7 +14,7 @@ def contents(folder):
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_urls_give_the_same_bytes_as_local_folders(tree, finished_records, tmp_path):
     url = f"file://{tmp_path}/re cords é"
     prepare("faceforensics", f"file://{tree}", url, workers=1, **ARGUMENTS)
