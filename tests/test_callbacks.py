@@ -18,6 +18,9 @@ from lrl_keras import callbacks, data
 from lrl_keras.metrics import EqualErrorRate, equal_error_rate
 from lrl_keras.training import Settings, train
 
+# All wait for three trainings.
+pytestmark = pytest.mark.long
+
 COMMON = {
     "backbone": "tiny",
     "weights": None,

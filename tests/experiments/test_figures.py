@@ -85,7 +85,7 @@ def trained(tmp_path_factory):
     return Trained(tmp_path_factory.mktemp("figures"))
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_figure_waits_for_the_trainings_of_other_machines(trained, capsys):
     assert main(5, *trained.argv, "--index", 1, "--of", 2) == 0
     error = capsys.readouterr().err.splitlines()[-1]
@@ -94,10 +94,8 @@ def test_a_figure_waits_for_the_trainings_of_other_machines(trained, capsys):
     assert not (trained.out / "figure5.png").exists()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("number", "rows"), [(3, 5), (4, 5), (5, 5), pytest.param(6, 12, marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("number", "rows"), [(3, 5), (4, 5), (5, 5), (6, 12)])
 def test_a_figure_is_drawn_by_one_command_and_trains_once(trained, capsys, number, rows):
     found = trained.found(number)
     assert list(found["rows"]) == sorted(KINDS if number < 6 else REGIONS)
@@ -119,7 +117,7 @@ def test_a_figure_is_drawn_by_one_command_and_trains_once(trained, capsys, numbe
     assert [path.read_bytes() for path in paths] == pictured
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_figure3_errors_are_those_of_the_faces_it_names(trained):
     model = trained.network(whole=True)
     for kind in ("real", "FaceSwap"):
@@ -140,7 +138,7 @@ def test_figure3_errors_are_those_of_the_faces_it_names(trained):
     assert trained.found(3)["rows"]["real"]["forged_pixels"] == 0
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_figure4_counts_every_face_once_and_averages_their_patterns(trained):
     rows = trained.found(4)["rows"]
     for kind in KINDS:
@@ -162,7 +160,7 @@ def test_figure4_counts_every_face_once_and_averages_their_patterns(trained):
     assert {row["faces"] for row in fewer["rows"].values()} == {3}
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_figure5_maps_are_those_of_the_named_layers(trained):
     row, example = trained.shown(5, "Deepfakes")
     whole, baseline = trained.network(whole=True), trained.network(whole=False)
