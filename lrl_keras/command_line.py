@@ -190,7 +190,8 @@ def _add_train(verbs):
     option(
         "--backbone",
         "efficientnet_b4, xception for the classifier",
-        help="efficientnet_b4, efficientnet_b0, xception, mobilenet_v3_small or tiny",
+        help="efficientnet_b4, efficientnet_b0, efficientnet_lite0, efficientnet_lite1, "
+        "efficientnet_lite2, xception, mobilenet_v3_small or tiny",
     )
     option("--weights", "imagenet", help="imagenet, none, or a weights file of the backbone")
     option("--image-size", 299, type=count, help="side of the input, pixels")

@@ -1,6 +1,7 @@
 """Where each backbone is tapped, and how it becomes the stages of one stream."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import keras
 import numpy as np
 
 from lrl_keras.errors import InputError
+from lrl_keras.models.efficientnet_lite import efficientnet_lite
 from lrl_keras.models.tiny import tiny
 
 LEVELS = ("low", "mid", "high")
@@ -37,6 +39,17 @@ class Backbone:
     offset: tuple[float, float, float]
 
 
+def _lite(variant, *taps):
+    # Before the head: RFAM on its 1280 channels would have 6.5 million weights.
+    return Backbone(
+        functools.partial(efficientnet_lite, variant),
+        taps=taps,
+        entry="stem_conv.input",
+        scale=(1 / 128,) * 3,
+        offset=(-127 / 128,) * 3,
+    )
+
+
 def _application(name, **arguments):
     def build(input_shape, weights):
         builder = getattr(keras.applications, name)
@@ -64,6 +77,9 @@ BACKBONES = {
         entry="stem_conv_pad.input",
         **_STANDARDISED,
     ),
+    "efficientnet_lite0": _lite(0, "block4", "block10", "block15"),
+    "efficientnet_lite1": _lite(1, "block6", "block14", "block20"),
+    "efficientnet_lite2": _lite(2, "block6", "block14", "block20"),
     "xception": Backbone(
         _application("Xception"),
         # Outputs of the blocks 3, 12 and 14; the additions themselves have no stable names.

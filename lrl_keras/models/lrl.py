@@ -17,7 +17,8 @@ class LRL(Detector):
     face was manipulated.
 
     Args:
-        backbone: `"efficientnet_b4"`, `"efficientnet_b0"`, `"xception"`, `"mobilenet_v3_small"`,
+        backbone: `"efficientnet_b4"`, `"efficientnet_b0"`, `"efficientnet_lite0"`,
+            `"efficientnet_lite1"`, `"efficientnet_lite2"`, `"xception"`, `"mobilenet_v3_small"`,
             `"tiny"`, or a KerasCV or KerasHub backbone with the pyramid outputs P3, P4 and P5. Such
             an object gives its configuration and its weights; its input is raw pixels where it
             has a rescaling layer of its own, else [-1, 1]. Defaults to `"efficientnet_b4"`.
