@@ -23,13 +23,15 @@ _FOOTER = len(_MARK) + 32
 _ABOUT = "lrl_keras"
 
 
-def save_weights(model, path, about=None):
+def save_weights(model, path, about=None, *, half=False):
     """Save a model's weights in Keras' format, sealed.
 
     Args:
         model: a built `keras.Model`.
         path: file to write, ending in `.weights.h5`.
         about: JSON-serialisable facts to store with them.
+        half: whether kernels are stored in float16, to a thousandth of each value; the statistics
+            and factors of normalisation and all offsets stay in float32.
 
     Raises:
         ValueError: if a weight is not finite; `path` is left as it was.
@@ -37,6 +39,8 @@ def save_weights(model, path, about=None):
     check_finite(model.variables)
     with _replacing(path, ".weights.h5") as temporary:
         model.save_weights(temporary)
+        if half:
+            _halve(temporary)
         with h5py.File(temporary, "r+") as file:
             file.attrs[_ABOUT] = json.dumps(about or {})
 
@@ -107,6 +111,23 @@ def check_finite(variables):
         value = _numpy(variable)
         if np.issubdtype(value.dtype, np.floating) and not np.isfinite(value).all():
             raise ValueError(f"variable {variable.path} is not finite")
+
+
+def _halve(path):
+    """Store the kernels of a file in float16."""
+    with h5py.File(io.BytesIO(path.read_bytes()), "r") as whole, h5py.File(path, "w") as small:
+
+        def copy(name, item):
+            if not isinstance(item, h5py.Dataset):
+                found = small.create_group(name)
+            else:
+                values = item[()]
+                kernel = values.ndim > 1 and values.dtype == np.float32
+                found = small.create_dataset(name, data=values.astype("f2") if kernel else values)
+            found.attrs.update(item.attrs)
+
+        small.attrs.update(whole.attrs)
+        whole.visititems(copy)
 
 
 @contextlib.contextmanager

@@ -3,7 +3,7 @@
 import argparse
 
 # Those of `lrl_keras.data.augment`, whose import takes seconds.
-AUGMENTATIONS = ["none", "flip", "strong"]
+AUGMENTATIONS = ["none", "flip", "strong", "video"]
 # Those of `lrl_keras.runtimes`.
 EXPORT_FORMATS = ["saved_model", "tflite", "onnx", "openvino"]
 # Those of `lrl_keras.degradations`.
@@ -226,7 +226,8 @@ def _add_train(verbs):
         "flip",
         choices=AUGMENTATIONS,
         help="random changes of the faces; strong: mirrored, turned, scaled, blurred, recoloured, "
-        "noisy, compressed, with parts erased",
+        "noisy, compressed, with parts erased; video: mirrored, of a lower resolution, noisy, "
+        "compressed as video or photograph",
     )
     option("--cache", "off", action=boolean, help="keep the decoded training faces in memory")
     option(

@@ -91,20 +91,35 @@ def rescaling(image, factor):
 
 def video_compression(image, crf):
     """Encode the picture as the only frame of an H.264 video (libx264, 4:2:0) and decode it."""
-    height, width = image.shape[:2]
-    # 4:2:0 needs even sides.
-    even = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+    return h264([image], crf)[0]
+
+
+def h264(frames, crf):
+    """Encode pictures of one size as an H.264 video (libx264, 4:2:0) and decode it.
+
+    Args:
+        frames: list of uint8 arrays (H, W, 3), RGB.
+        crf: constant rate factor, 0 to 51; 23 is libx264's own.
+
+    Returns:
+        list of uint8 arrays (H, W, 3).
+    """
+    height, width = frames[0].shape[:2]
     encoder = av.CodecContext.create("libx264", "w")
-    encoder.height, encoder.width = even.shape[:2]
+    # 4:2:0 needs even sides.
+    encoder.height, encoder.width = height + height % 2, width + width % 2
     encoder.pix_fmt, encoder.framerate = "yuv420p", 25
     encoder.thread_count = 1
     encoder.options = {"crf": str(crf)}
-    frame = av.VideoFrame.from_ndarray(even, format="rgb24")
-    packets = [*encoder.encode(frame), *encoder.encode(None)]
+    packets = []
+    for image in frames:
+        even = np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
+        packets += encoder.encode(av.VideoFrame.from_ndarray(even, format="rgb24"))
+    packets += encoder.encode(None)
     decoder = av.CodecContext.create("h264", "r")
     decoder.thread_count = 1
-    frames = [frame for packet in [*packets, None] for frame in decoder.decode(packet)]
-    return frames[0].to_ndarray(format="rgb24")[:height, :width]
+    decoded = [frame for packet in [*packets, None] for frame in decoder.decode(packet)]
+    return [frame.to_ndarray(format="rgb24")[:height, :width] for frame in decoded]
 
 
 def jpeg(image, quality):

@@ -74,7 +74,7 @@ class Settings:
         label_weight, similarity_weight, mask_weight: weights of the losses, Eq. (13).
         similarity_norm: `True` for Eq. (10) literally, see `SimilarityLoss`.
         pixel_reduction: `"sum"` for Eq. (12) literally, see `SegmentationLoss`.
-        augment: `"flip"`, `"strong"` or `"none"`, as in `lrl_keras.data.load`.
+        augment: `"flip"`, `"strong"`, `"video"` or `"none"`, as in `lrl_keras.data.load`.
         cache: keep the decoded training examples in memory; changes nothing but the speed.
         precision: `"float32"`, `"mixed_float16"`, `"mixed_bfloat16"`, or `"auto"` for mixed_float16
             on a GPU and float32 elsewhere.

@@ -70,7 +70,9 @@ def _fit(records, run, settings, manifest, fingerprint, verbose):
     }
     # The best epoch is chosen by the AUC, which needs both.
     Source.open(records, "val", verify=False, methods=settings.methods).check_both_classes()
-    validation = data.load(records, split="val", **source)
+    # Compressed as the training faces are, in every epoch alike: what is chosen holds for video.
+    damaged = settings.augment if settings.augment == "video" else None
+    validation = data.load(records, split="val", augment=damaged, seed=settings.seed, **source)
     training = data.load(
         records,
         split="train",

@@ -28,12 +28,14 @@ class Crop:
         box: (x0, y0, x1, y1) of the crop in the frame.
         frame_size: (height, width) of the frame.
         landmarks: the five points of the face in the frame; `None` where it was not detected.
+        face: box of the face in the frame; `None` likewise.
     """
 
     image: np.ndarray
     box: tuple[int, int, int, int]
     frame_size: tuple[int, int]
     landmarks: tuple | None = None
+    face: tuple[int, int, int, int] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,4 +170,4 @@ def _follow(candidates):
 def _crop(frame, face, margin, size):
     height, width = frame.shape[:2]
     box = faces.crop_box(face.box, height, width, margin)
-    return Crop(faces.cut(frame, box, size), box, (height, width), face.landmarks)
+    return Crop(faces.cut(frame, box, size), box, (height, width), face.landmarks, face.box)

@@ -2,30 +2,38 @@
 
 import tensorflow as tf
 
+from lrl_keras.data import images
+from lrl_keras.data.compression import as_in_video
 from lrl_keras.data.strong import Strong
 
-AUGMENTATIONS = ("none", "flip", "strong")
+AUGMENTATIONS = ("none", "flip", "strong", "video")
 
 
-def augmentation(name):
-    """The function that changes one example.
+def augmentation(name, image_size):
+    """The function that changes one example and resizes it.
 
     All of them are stateless: the same seed makes the same change, in whatever order, thread or
     process it runs.
 
     Args:
         name: one of `AUGMENTATIONS`.
+        image_size: side S of the result in pixels.
 
     Returns:
         function of image, uint8 tensor (H, W, 3), mask, uint8 tensor (H, W, 1) of 0 and 1, and
-        seed, int64 tensor (2,). It returns image and mask in the same form.
+        seed, int64 tensor (2,). It returns image and mask in the same form, (S, S).
     """
-    if name == "none":
-        return lambda image, mask, seed: (image, mask)
-    if name == "flip":
-        return flip
-    strong = Strong()
-    return lambda image, mask, seed: strong(*flip(image, mask, seed), seed)
+    if name == "video":
+        return lambda image, mask, seed: as_in_video(*flip(image, mask, seed), image_size, seed)
+    strong = Strong() if name == "strong" else None
+
+    def change(image, mask, seed):
+        image, mask = images.resize(image, image_size), images.resize_mask(255 * mask, image_size)
+        if name != "none":
+            image, mask = flip(image, mask, seed)
+        return strong(image, mask, seed) if strong else (image, mask)
+
+    return change
 
 
 def flip(image, mask, seed):

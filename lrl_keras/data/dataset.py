@@ -9,8 +9,8 @@ parallel but in order; batches are cast to float32 last, because uint8 is cheape
 import numpy as np
 import tensorflow as tf
 
+from lrl_keras.data import fresh, order, schema
 from lrl_keras.data import manifest as manifests
-from lrl_keras.data import order, schema
 from lrl_keras.data.augment import AUGMENTATIONS, augmentation
 from lrl_keras.data.readers import Cached, Stored, in_file_order
 from lrl_keras.data.source import Source
@@ -36,8 +36,9 @@ def load(
 ):
     """Batches for `model.fit` and its validation.
 
-    One iteration is one epoch. The first iteration is epoch `epoch`, every further one the next;
-    the attribute `epoch` of the dataset holds the number of the next iteration and may be set.
+    One iteration is one epoch. The first iteration is epoch `epoch`, every further one of
+    `"train"` the next, of other splits the same; the attribute `epoch` of the dataset holds the
+    number of the next iteration and may be set.
     What an epoch holds (order, examples taken, random changes) follows from the records, `seed`
     and its number alone, so that a run resumed at epoch 7 sees what an uninterrupted one saw
     there. Neither the batch size nor the cache nor the number of threads changes an example.
@@ -54,8 +55,9 @@ def load(
         balance: as many real as forged examples, by leaving out examples of the larger class,
             each epoch others; default: for `"train"` only.
         augment: `"flip"` (mirror every second example), `"strong"` (flip, and the changes of
-            `lrl_keras.data.strong.Strong`) or `"none"`; default: `"flip"` for `"train"`, otherwise
-            `"none"`.
+            `lrl_keras.data.strong.Strong`), `"video"` (flip, and
+            `lrl_keras.data.compression.as_in_video`) or `"none"`; default: `"flip"` for `"train"`,
+            otherwise `"none"`.
         cache: decode every example of the split once, now, and keep it in memory: four bytes a
             pixel, 3.6 GB for 10,000 examples at 299 pixels.
         drop_remainder: leave out the last batch where it is not full; default: for `"train"`
@@ -95,24 +97,37 @@ def load(
             f"do not fill one batch of {batch_size}; choose a smaller batch"
         )
 
-    reader = Stored(source, image_size)
-    if cache:
-        reader = Cached(reader)
-    change = augmentation(augment)
+    if source.fresh:
+        if cache:
+            raise InputError(
+                f"{records}: split {split!r} is forged anew in every epoch; leave the cache out"
+            )
+        stored_size, decode = source.fresh.image_size, lambda *example: example
+    else:
+        reader = Stored(source, None if augment == "video" else image_size)
+        if cache:
+            reader = Cached(reader)
+        stored_size, decode = reader.image_size, reader.training_example
+    change = augmentation(augment, image_size or stored_size)
 
     def one_epoch(number):
         key = tf.stack([tf.constant(seed, tf.int64), number])
-        entries = order.entries(reader, key, shuffle, balance, shuffle_buffer)
+        if source.fresh:
+            entries = fresh.examples(source, key, shuffle_buffer)
+        else:
+            entries = order.entries(reader, key, shuffle, balance, shuffle_buffer).map(
+                lambda entry: (entry,)
+            )
 
         def example(position, entry):
-            image, mask, label, has_mask = reader.training_example(entry)
+            image, mask, label, has_mask = decode(*entry)
             image, mask = change(image, mask, order.change_seed(key, position))
             return image, mask, label, has_mask
 
         changed = entries.enumerate().map(example, tf.data.AUTOTUNE, deterministic=True)
         return changed.batch(batch_size, drop_remainder=drop_remainder)
 
-    dataset = _numbered_epochs(one_epoch, lambda: dataset)
+    dataset = _numbered_epochs(one_epoch, lambda: dataset, int(training))
     dataset = dataset.map(_training_batch)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches))
     dataset = dataset.prefetch(tf.data.AUTOTUNE).with_options(_options())
@@ -179,12 +194,12 @@ def boxes(records):
     return found
 
 
-def _numbered_epochs(one_epoch, holder):
+def _numbered_epochs(one_epoch, holder, step):
     # A Python number instead of a tf.Variable: inside the scope of a distribution strategy a
     # variable would be mirrored, and a dataset cannot read that.
     def next_number():
         dataset = holder()
-        number, dataset.epoch = dataset.epoch, dataset.epoch + 1
+        number, dataset.epoch = dataset.epoch, dataset.epoch + step
         return np.int64(number)
 
     def number(_):

@@ -50,11 +50,11 @@ class Stored:
         """dict of all features of an example, `image` and `mask` decoded as above."""
         source = self.source
         features = schema.decode(entry)
-        image = _decode_png(features, "image", 3, source)
+        image = checked_png(features, "image", 3, source)
         mask = tf.cond(
             tf.strings.length(features["mask"]) == 0,
             lambda: tf.zeros((source.image_size, source.image_size, 1), tf.uint8),
-            lambda: _decode_png(features, "mask", 1, source),
+            lambda: checked_png(features, "mask", 1, source),
         )
         features["image"] = images.resize(image, self.image_size)
         features["mask"] = images.resize_mask(mask, self.image_size)
@@ -147,7 +147,18 @@ def _check_memory(source, side, needed):
         )
 
 
-def _decode_png(features, name, channels, source):
+def checked_png(features, name, channels, source):
+    """The picture `name` of an example, decoded after a look at its header.
+
+    Args:
+        features: as of `schema.decode`.
+        name: `"image"` or `"mask"`.
+        channels: 1 or 3.
+        source: the `Source` that it comes from, for its side and for the error.
+
+    Returns:
+        uint8 tensor (S, S, channels).
+    """
     # Compared with the header before anything is decoded, so that no picture can fill the memory.
     size = images.png_size(features[name])
     side = source.image_size

@@ -21,6 +21,11 @@ _FEATURES = {
     "frame": tf.io.FixedLenFeature([], tf.int64),
     "box": tf.io.FixedLenFeature([4], tf.int64),
 }
+# Of faces that training forges itself; other examples go without.
+_OF_FACES = {
+    "landmarks": tf.io.FixedLenFeature([10], tf.float32),
+    "face_box": tf.io.FixedLenFeature([4], tf.float32),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,6 +43,9 @@ class Example:
         video: the clip's name, unique within (dataset, method).
         frame: index of the frame in the clip, from 0.
         box: (x0, y0, x1, y1) of the crop in the frame, in pixels, x1 and y1 exclusive.
+        landmarks: of a face that training forges itself, its five points (x, y) in pixels of
+            `image`, which then is wider than a crop; otherwise `None`.
+        face_box: likewise, (x0, y0, x1, y1) of the crop of the face in pixels of `image`.
     """
 
     image: np.ndarray
@@ -50,6 +58,8 @@ class Example:
     video: str
     frame: int
     box: tuple[int, int, int, int]
+    landmarks: np.ndarray | None = None
+    face_box: tuple[float, float, float, float] | None = None
 
 
 def encode_png(array):
@@ -82,7 +92,10 @@ def encode(example):
         "frame": int(example.frame),
         "box": [int(side) for side in example.box],
     }
-    features = tf.train.Features(feature={name: _feature(values[name]) for name in _FEATURES})
+    if example.landmarks is not None:
+        values["landmarks"] = np.ravel(example.landmarks).astype(float).tolist()
+        values["face_box"] = [float(side) for side in example.face_box]
+    features = tf.train.Features(feature={name: _feature(value) for name, value in values.items()})
     return tf.train.Example(features=features).SerializeToString(deterministic=True)
 
 
@@ -98,10 +111,35 @@ def decode(serialized):
     return tf.io.parse_single_example(serialized, _FEATURES)
 
 
+def decode_face(serialized):
+    """Features of one face that training forges itself, as of `decode`.
+
+    Returns:
+        dict of scalar tensors, `landmarks` float32 (10,) and `face_box` float32 (4,).
+    """
+    return tf.io.parse_single_example(serialized, {**_FEATURES, **_OF_FACES})
+
+
+def decode_places(serialized):
+    """Names and landmarks of many faces, without their pictures.
+
+    Args:
+        serialized: string tensor (N,).
+
+    Returns:
+        `video`, string (N,), and `landmarks`, float32 (N, 10).
+    """
+    features = {"video": _FEATURES["video"], "landmarks": _OF_FACES["landmarks"]}
+    found = tf.io.parse_example(serialized, features)
+    return found["video"], found["landmarks"]
+
+
 def _feature(value):
     if isinstance(value, str):
         value = value.encode()
     if isinstance(value, bytes):
         return tf.train.Feature(bytes_list=tf.train.BytesList(value=[value]))
     values = value if isinstance(value, list) else [value]
+    if isinstance(values[0], float):
+        return tf.train.Feature(float_list=tf.train.FloatList(value=values))
     return tf.train.Feature(int64_list=tf.train.Int64List(value=values))

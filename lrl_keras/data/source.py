@@ -7,10 +7,53 @@ import numpy as np
 
 from lrl_keras import files
 from lrl_keras.data import manifest as manifests
+from lrl_keras.data.blending import ROOM
 from lrl_keras.errors import InputError
 
 # What stands for the three splits together.
 ALL = "all"
+
+
+@dataclasses.dataclass(frozen=True)
+class Fresh:
+    """How training forges the faces that a split holds.
+
+    Attributes:
+        image_size: side of the examples in pixels.
+        stored_size: side of the stored faces, which have room for other crops around them.
+        methods: names of the methods, of which one is drawn each time.
+        forgeries: how often an epoch holds each face, real and forged.
+    """
+
+    image_size: int
+    stored_size: int
+    methods: tuple[str, ...]
+    forgeries: int
+
+    @classmethod
+    def of(cls, manifest, splits, methods, records):
+        """What the manifest says of `splits`, `None` where they hold examples."""
+        arguments = manifest["arguments"]
+        if not arguments.get("fresh") or "train" not in splits:
+            return None
+        if len(splits) > 1:
+            raise InputError(
+                f"{records}: split 'train' holds faces that training forges, not examples; "
+                "name val or test"
+            )
+        for name in methods or ():
+            if name not in arguments["methods"]:
+                raise InputError(
+                    f"{records}: split 'train' is not forged by the method {name!r}; there are: "
+                    f"{', '.join(arguments['methods'])}"
+                )
+        size = arguments["image_size"]
+        return cls(
+            image_size=size,
+            stored_size=round(size * ROOM),
+            methods=tuple(methods or arguments["methods"]),
+            forgeries=arguments["forgeries"],
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,6 +67,7 @@ class Source:
         paths: the shards, in the order of the manifest.
         counts: int64 (shards, 2): real and forged examples of each shard, of `methods` alone.
         methods: forgery methods whose examples are read beside all real ones; `None`: all.
+        fresh: `Fresh` where the split holds faces that training forges itself, otherwise `None`.
     """
 
     folder: str
@@ -32,6 +76,7 @@ class Source:
     paths: list[str]
     counts: np.ndarray
     methods: tuple[str, ...] | None = None
+    fresh: Fresh | None = None
 
     @classmethod
     def open(cls, records, split, verify, methods=None):
@@ -56,7 +101,8 @@ class Source:
                 f"{', '.join(there) or 'none at all'}"
             )
         methods = names_of(methods)
-        if methods is not None:
+        fresh = Fresh.of(manifest, splits, methods, records)
+        if methods is not None and fresh is None:
             clips = [clip for clip in manifest["clips"] if clip["split"] in splits]
             counts = _counts_of(f"{records}: split {split!r}", clips, shards, methods)
         if verify:
@@ -64,16 +110,19 @@ class Source:
         return cls(
             folder=str(records),
             split=split,
-            image_size=manifest["arguments"]["image_size"],
+            image_size=fresh.stored_size if fresh else manifest["arguments"]["image_size"],
             paths=[files.join(records, shard["name"]) for shard in shards],
             counts=counts,
             methods=methods,
+            fresh=fresh,
         )
 
     @property
     def totals(self):
         """Number of real and of forged examples."""
         real, forged = self.counts.sum(axis=0)
+        if self.fresh:
+            real = forged = real * self.fresh.forgeries
         return int(real), int(forged)
 
     def check_both_classes(self):

@@ -3,11 +3,11 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 from skimage import data, transform
+from tfrecords.blending.swapping import match_colours, match_light
+from tfrecords.blending.weights import blend, deform, soften
 
 from lrl_keras.errors import InputError
 from tfrecords.blending import retouch, self_blend, swap
-from tfrecords.blending.swapping import match_colours, match_light
-from tfrecords.blending.weights import blend, deform, soften
 
 # Eyes, nose and corners of the mouth in the cut below, marked by eye.
 LANDMARKS = np.array([(79, 71), (122, 73), (99, 97), (78, 109), (121, 110)], float)

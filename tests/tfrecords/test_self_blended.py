@@ -8,6 +8,7 @@ import tensorflow as tf
 from people import person, save
 from PIL import Image
 from scipy import ndimage
+from tfrecords.blending.group import NO_REGION, FaceClip, Group, usable_faces
 from videos import face_frames, faceless_frames, write_video
 
 from lrl_keras.data import manifest as manifests
@@ -15,7 +16,6 @@ from lrl_keras.data.images import read_image
 from lrl_keras.data.schema import decode
 from lrl_keras.errors import InputError
 from lrl_keras.faces import Detector, crop_box, cut
-from tfrecords.blending.group import NO_REGION, FaceClip, Group, usable_faces
 from tfrecords.build import prepare
 from tfrecords.crops import NO_FACE, NOT_DECODED, Crop, Found
 from tfrecords.groups import Settings

@@ -8,11 +8,12 @@ lies in none is an identity of its own.
 import dataclasses
 
 from lrl_keras import files, inputs
+from lrl_keras.data.blending import METHODS, SELF_BLENDED, SWAP
 from lrl_keras.data.images import shown
 from lrl_keras.data.manifest import SPLITS
 from lrl_keras.errors import InputError
 from tfrecords import splits as division
-from tfrecords.blending.group import REAL, SELF_BLENDED, SWAP, FaceClip, Group, generator
+from tfrecords.blended import REAL, FaceClip, Group, generator
 from tfrecords.clips import Lister
 from tfrecords.options import Option
 from tfrecords.sources.own_files import few
@@ -22,10 +23,14 @@ __all__ = ["NAME", "OPTIONS", "SUMMARY", "Group", "find"]
 NAME = "self-blended"
 SUMMARY = "A folder of real faces, images or videos: forgeries are made of them by blending."
 OPTIONS = {
-    "methods": Option(
-        (SELF_BLENDED,), "how forgeries are made, named after ROOT and OUT", (SELF_BLENDED, SWAP)
+    "methods": Option((SELF_BLENDED,), "how forgeries are made, named after ROOT and OUT", METHODS),
+    "forgeries": Option(1, "forgeries of each crop by each method", least=1, most=1000),
+    "crops": Option(
+        1, "crops of each face: one as the detector cuts it, and random ones", least=1, most=1000
     ),
-    "forgeries": Option(1, "forgeries of each frame by each method", least=1, most=1000),
+    "fresh": Option(
+        False, "keep the faces of train unforged: training forges them anew in every epoch"
+    ),
     "splits": division.SIZES,
     "seed": Option(
         0, "of the division into splits and of all that is drawn", least=0, most=2**31 - 1
@@ -35,7 +40,16 @@ OPTIONS = {
 _DONORS = 3
 
 
-def find(root, *, methods=(SELF_BLENDED,), forgeries=1, splits=division.SIZES.default, seed=0):
+def find(
+    root,
+    *,
+    methods=(SELF_BLENDED,),
+    forgeries=1,
+    crops=1,
+    fresh=False,
+    splits=division.SIZES.default,
+    seed=0,
+):
     """List the images and videos below a folder, each as it is and forged.
 
     Args:
@@ -43,7 +57,11 @@ def find(root, *, methods=(SELF_BLENDED,), forgeries=1, splits=division.SIZES.de
             called like an image or a video and is none is listed and found unusable. Hidden
             files and folders are left out, links to folders followed, each folder once.
         methods: `"self-blended"`, `"swap"` or both.
-        forgeries: forged clips of each image or video by each method, with different draws.
+        forgeries: forged clips of each crop by each method, with different draws.
+        crops: clips of each image or video, the first as the detector cuts its faces; the others
+            lie, measure, lean and look otherwise.
+        fresh: whether the split train holds but the faces, with room around them, of which
+            `lrl_keras.data.load` makes other forgeries in each epoch.
         splits: sizes of train, val and test, in identities; see `tfrecords.splits.assign`.
         seed: int.
 
@@ -77,7 +95,11 @@ def find(root, *, methods=(SELF_BLENDED,), forgeries=1, splits=division.SIZES.de
             )
         for place, name in enumerate(names):
             for path in people[name]:
-                for clip in _clips(path, name, split, methods, forgeries, seed):
+                common = _common(path, name, split, seed)
+                if fresh and split == "train":
+                    found.add(FaceClip(label=0, method=REAL, fresh=True, **common))
+                    continue
+                for clip in _clips(common, methods, forgeries, crops):
                     if clip.method == SWAP:
                         donors = _donors(clip, people, names, place)
                         clip = dataclasses.replace(clip, donors=donors)
@@ -104,9 +126,9 @@ def _people(root):
     return people, skipped
 
 
-def _clips(path, identity, split, methods, forgeries, seed):
-    """The real clip of a file and the forged ones."""
-    common = {
+def _common(path, identity, split, seed):
+    """What all clips of a file have in common."""
+    return {
         "split": split,
         "dataset": NAME,
         "compression": "unknown",
@@ -114,19 +136,32 @@ def _clips(path, identity, split, methods, forgeries, seed):
         "group": identity,
         "seed": seed,
         "frames": 1 if inputs.is_image_name(path) else None,
+        # Names on disk may hold bytes that are no text, and records only text.
+        "video": path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"),
     }
-    # Names on disk may hold bytes that are no text, and records only text.
-    video = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    yield FaceClip(label=0, method=REAL, video=video, **common)
-    for method in methods:
-        for copy in range(1, forgeries + 1):
-            name = f"{video}#{copy}"
-            yield FaceClip(label=1, method=method, video=name, real=path, copy=copy, **common)
+
+
+def _clips(common, methods, forgeries, crops):
+    """The real clips of a file and the forged ones."""
+    for view in range(crops):
+        video = common["video"] + (f"@{view + 1}" if view else "")
+        real = FaceClip(label=0, method=REAL, view=view, **{**common, "video": video})
+        yield real
+        for method in methods:
+            for copy in range(1, forgeries + 1):
+                yield dataclasses.replace(
+                    real,
+                    label=1,
+                    method=method,
+                    video=f"{video}#{copy}",
+                    real=real.path,
+                    copy=copy,
+                )
 
 
 def _donors(clip, people, names, place):
     """Paths of files of some other identities among `names`, a random one of each."""
-    rng = generator(clip, "donors", clip.copy)
+    rng = generator(clip, "donors", clip.copy, clip.view)
     others = rng.choice(len(names) - 1, min(_DONORS, len(names) - 1), replace=False)
     donors = [people[names[other + (other >= place)]] for other in others]
     return tuple(paths[rng.integers(len(paths))] for paths in donors)

@@ -6,18 +6,16 @@ import zlib
 import numpy as np
 
 from lrl_keras import files, video
+from lrl_keras.data import blending
+from lrl_keras.data.blending.region import face_axes, pose_distance
 from lrl_keras.errors import InputError
-from lrl_keras.faces import Detector
+from lrl_keras.faces import Detector, crop_box
 from tfrecords import media
-from tfrecords.blending.region import face_axes, pose_distance
-from tfrecords.blending.retouching import retouch
-from tfrecords.blending.self_blending import self_blend
-from tfrecords.blending.swapping import swap
 from tfrecords.clips import Clip
 from tfrecords.crops import find_faces
 from tfrecords.groups import example, new_report
 
-REAL, SELF_BLENDED, SWAP = "real", "self-blended", "swap"
+REAL = "real"
 NO_REGION = "face seen from the side"
 NOTHING_FORGED = "region of the forgery is empty"
 
@@ -31,11 +29,15 @@ class FaceClip(Clip):
     Attributes:
         seed: of all that is drawn.
         copy: number of the forgery by this method, from 1.
+        view: number of the crop of each face: 0 as a detector cuts it, from 1 random ones.
+        fresh: whether its faces are stored with room around them, for training to forge.
         donors: paths of the files whose face may be swapped in.
     """
 
     seed: int = 0
     copy: int = 0
+    view: int = 0
+    fresh: bool = False
     donors: tuple[str, ...] = ()
 
     @property
@@ -69,6 +71,8 @@ class Group:
         self.root = str(root)
         self.settings = settings
         self.detector = Detector()
+        # Else the crops are cut out of the frame itself, with one step of resampling.
+        self._room = blending.ROOM if any(clip.view or clip.fresh for clip in clips) else 1
         self._last = None, None
         self.jobs = [Job(clip) for clip in clips]
 
@@ -90,7 +94,7 @@ class Group:
             donor = None
             if clip.donors and faces.found:
                 report["donor"], donor = self._donor(clip, faces)
-            examples, problems = _make(clip, faces, donor)
+            examples, problems = self._make(clip, faces, donor)
         except InputError as error:
             report["unusable"] = self._relative(error)
             return [], report
@@ -113,8 +117,9 @@ class Group:
         settings, full = self.settings, files.join(self.root, path)
         line = media.timeline(full)
         indices = video.evenly_spaced(line.count, frames)
-        found = find_faces(full, indices, self.detector, settings.margin, settings.image_size)
-        return _Faces(line.count, line.stated, *usable_faces(found, indices))
+        margin, size = settings.margin * self._room, round(settings.image_size * self._room)
+        found = find_faces(full, indices, self.detector, margin, size)
+        return _Faces(line.count, line.stated, *usable_faces(found, indices, settings.margin))
 
     def _donor(self, clip, faces):
         """The donor whose face is held most alike: (path, list of `FaceCrop`)."""
@@ -133,18 +138,50 @@ class Group:
             raise InputError(f"no usable face to swap in, in any of: {', '.join(clip.donors)}")
         return best[1:]
 
+    def _make(self, clip, faces, donor):
+        """Examples of a clip, and reasons by dropped index."""
+        size = self.settings.image_size
+        examples, problems = [], dict(faces.problems)
+        for index, face in faces.found.items():
+            if clip.fresh:
+                whole = example(clip, index, face.frame_box, face.image, None, has_mask=True)
+                places = {"landmarks": face.landmarks, "face_box": face.box}
+                examples.append(dataclasses.replace(whole, **places))
+                continue
+            view = _view(face, clip.view, size, generator(clip, "view", clip.view, index))
+            target = blending.target(view, generator(clip, "target", clip.view, index))
+            image, mask = target.image, None
+            if clip.label:
+                rng = generator(clip, clip.method, clip.copy, clip.view, index)
+                other = None
+                if donor is not None:
+                    other = _view(_nearest(face, donor)[1], clip.view, size, rng)
+                image, mask = blending.forge(clip.method, target, other, rng)
+                if not mask.any():
+                    problems[index] = NOTHING_FORGED
+                    continue
+            box = face.in_frame(view.box)
+            examples.append(example(clip, index, box, image, mask, has_mask=True))
+        return examples, problems
+
     def _relative(self, error):
         """The message without the root, so that the manifest is the same wherever that lies."""
         return str(error).replace(files.join(self.root, ""), "")
 
 
 @dataclasses.dataclass(frozen=True)
-class FaceCrop:
-    """A crop, the landmarks in its pixels, and its box in the frame."""
+class FaceCrop(blending.Face):
+    """A face and the box of its image in the frame."""
 
-    image: np.ndarray
-    landmarks: np.ndarray
-    box: tuple[int, int, int, int]
+    frame_box: tuple[int, int, int, int]
+
+    def in_frame(self, box):
+        """A box in pixels of the image, in those of the frame."""
+        x0, y0, x1, _ = self.frame_box
+        scale = (x1 - x0) / len(self.image)
+        return tuple(
+            round(start + scale * edge) for start, edge in zip((x0, y0) * 2, box, strict=True)
+        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,12 +194,13 @@ class _Faces:
     problems: dict[int, str]
 
 
-def usable_faces(found, indices):
+def usable_faces(found, indices, margin):
     """The crops of the largest face that can be forged.
 
     Args:
         found: `tfrecords.crops.Found` of a file.
         indices: the wanted frames.
+        margin: side of the crop of the face itself over the longer side of the face.
 
     Returns:
         (faces, problems): `FaceCrop` or reason by index; each index is in one of them.
@@ -174,13 +212,15 @@ def usable_faces(found, indices):
             problems[index] = found.why_not(index)
             continue
         x0, y0, x1, _ = crop.box
-        landmarks = (np.array(crop.landmarks) - [x0, y0]) * len(crop.image) / (x1 - x0)
+        scale = len(crop.image) / (x1 - x0)
+        landmarks = scale * (np.array(crop.landmarks) - [x0, y0])
         try:
             face_axes(landmarks)
         except InputError:
             problems[index] = NO_REGION
         else:
-            faces[index] = FaceCrop(crop.image, landmarks, crop.box)
+            box = scale * (np.array(crop_box(crop.face, *crop.frame_size, margin)) - [x0, y0] * 2)
+            faces[index] = FaceCrop(crop.image, landmarks, tuple(box.tolist()), crop.box)
     return faces, problems
 
 
@@ -198,26 +238,8 @@ def generator(clip, purpose, *numbers):
     )
 
 
-def _make(clip, faces, donor):
-    """Examples of a clip, and reasons by dropped index."""
-    examples, problems = [], dict(faces.problems)
-    for index, face in faces.found.items():
-        rng = generator(clip, "target", index)
-        retouched = retouch(face.image, rng) if rng.random() < 0.5 else None
-        image, mask = face.image if retouched is None else retouched, None
-        if clip.label:
-            rng = generator(clip, clip.method, clip.copy, index)
-            if donor is None:
-                image, weight = self_blend(face.image, face.landmarks, rng, retouched)
-            else:
-                other = _nearest(face, donor)[1]
-                image, weight = swap(image, face.landmarks, other.image, other.landmarks, rng)
-            mask = (weight > 0.5).astype(np.uint8)
-            if not mask.any():
-                problems[index] = NOTHING_FORGED
-                continue
-        examples.append(example(clip, index, face.box, image, mask, has_mask=True))
-    return examples, problems
+def _view(face, number, size, rng):
+    return blending.random_view(face, size, rng) if number else blending.centred(face, size)
 
 
 def _nearest(face, donor):

@@ -3,11 +3,11 @@
 import dataclasses
 
 import numpy as np
-from skimage import draw
+from PIL import Image, ImageDraw
 
 from lrl_keras.errors import InputError
 
-# Half the width of the face at heights from its upper to its lower end. Heights are 0 at the
+# Half the width of a region at heights from its upper to its lower end. Heights are 0 at the
 # eyes and 1 at the mouth, widths are in distances between the eyes; set by eye on portraits.
 _OUTLINES = {
     "forehead": (
@@ -22,8 +22,17 @@ _OUTLINES = {
         (-0.46, 0.4), (-0.4, 0.7), (-0.2, 0.88), (0.1, 0.9), (0.5, 0.86), (1, 0.8), (1.25, 0.6),
         (1.42, 0.25),
     ),
+    "lower": ((0.42, 0.5), (0.5, 0.9), (1, 0.84), (1.3, 0.6), (1.5, 0.34), (1.6, 0.12)),
+    "mouth": ((0.66, 0.3), (0.72, 0.55), (0.95, 0.68), (1.2, 0.55), (1.34, 0.25)),
+    "eyes": ((-0.42, 0.5), (-0.36, 0.9), (0, 1), (0.26, 0.85), (0.34, 0.45)),
+    "box": ((-0.55, 0.98), (1.5, 0.98)),
 }  # fmt: skip
-KINDS = tuple(_OUTLINES)
+# Shares in which regions are drawn: what face swaps, re-enactments and editors change. "side" is
+# the left or the right of the face, "spots" are one to three ellipses in it.
+KINDS = {
+    "face": 0.22, "forehead": 0.12, "inner": 0.16, "lower": 0.14, "mouth": 0.12, "eyes": 0.05,
+    "box": 0.08, "side": 0.05, "spots": 0.06,
+}  # fmt: skip
 
 # How far the cheeks move against the nose when the head turns, in shares of the nose's own way.
 _TURN = 1.7
@@ -102,8 +111,9 @@ def outline(axes, kind="face", stretch=(1, 1, 1)):
 
     Args:
         axes: a `FaceAxes`.
-        kind: `"face"` (brows to chin), `"forehead"` (that and most of the forehead) or `"inner"`
-            (brows to below the lips, without the cheeks' borders).
+        kind: `"face"` (brows to chin), `"forehead"` (that and most of the forehead), `"inner"`
+            (brows to below the lips, without the cheeks' borders), `"lower"` (nose to chin),
+            `"mouth"`, `"eyes"` or `"box"` (a rectangle from brows to chin).
         stretch: factors of the part above the eyes, of the part below them, of the width.
 
     Returns:
@@ -131,9 +141,10 @@ def fill(points, shape):
     Returns:
         float32 array (H, W) of 0 and 1.
     """
-    region = np.zeros(shape, np.float32)
-    region[draw.polygon(points[:, 1], points[:, 0], shape)] = 1
-    return region
+    height, width = shape
+    region = Image.new("L", (width, height))
+    ImageDraw.Draw(region).polygon(points.ravel().tolist(), fill=1)
+    return np.asarray(region, np.float32)
 
 
 def _pose(axes):
@@ -142,16 +153,46 @@ def _pose(axes):
 
 
 def random_region(axes, shape, rng, kinds=KINDS):
-    """The region of a face, of a random kind and somewhat larger or smaller.
+    """A region of a face, of a random kind, bent and somewhat larger or smaller.
 
     Args:
         axes: a `FaceAxes`.
         shape: (H, W) of the result.
         rng: `numpy.random.Generator`.
-        kinds: the kinds of `outline` to choose from.
+        kinds: shares of the kinds to draw from, of `KINDS`.
 
     Returns:
         float32 array (H, W) of 0 and 1.
     """
-    kind = kinds[rng.integers(len(kinds))]
-    return fill(outline(axes, kind, rng.uniform(0.94, 1.08, 3)), shape)
+    names, shares = list(kinds), np.array(list(kinds.values()))
+    kind = names[rng.choice(len(names), p=shares / shares.sum())]
+    if kind == "spots":
+        polygons = [_ellipse(axes, rng) for _ in range(rng.integers(1, 4))]
+    else:
+        stretch = rng.uniform(0.92, 1.1, 3)
+        polygons = [outline(axes, "face" if kind == "side" else kind, stretch)]
+        if kind == "side":
+            # The points run down the right of the face and up its left.
+            right, left = np.split(polygons[0], 2)
+            polygons = [right if rng.random() < 0.5 else left]
+    return np.maximum.reduce([fill(_bent(points, axes.size, rng), shape) for points in polygons])
+
+
+def _ellipse(axes, rng):
+    angles = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    centre = rng.uniform((-0.55, -0.2), (0.55, 1.3))
+    radii = rng.uniform(0.2, 0.5, 2)
+    return axes.pixels(centre + radii * np.stack([np.cos(angles), np.sin(angles)], axis=1))
+
+
+def _bent(points, size, rng):
+    """A polygon with its sides bent by a few random waves."""
+    nodes = np.linspace(0, 1, 8, endpoint=False)[:, None, None]
+    dense = points + nodes * (np.roll(points, -1, axis=0) - points)
+    dense = np.moveaxis(dense, 0, 1).reshape(-1, 2)
+    reach = size * rng.uniform(0.01, 0.05)
+    for _ in range(3):
+        wave = rng.normal(0, 2 / size, 2)
+        phase, push = rng.uniform(0, 2 * np.pi), rng.normal(0, reach, 2)
+        dense = dense + np.sin(dense @ wave + phase)[:, None] * push
+    return dense

@@ -1,19 +1,22 @@
 """The face of one person in the picture of another."""
 
 import numpy as np
-from PIL import Image
 from scipy import interpolate, ndimage
-from skimage import color
 
-from tfrecords.blending.region import face_axes, outline, random_region
-from tfrecords.blending.weights import blend, deform, soften
+from lrl_keras.data.blending.meshes import grid, warp
+from lrl_keras.data.blending.region import face_axes, outline, random_region
+from lrl_keras.data.blending.weights import blend, resized, soften
 
 # No forehead: the donor's hair would come along.
-_KINDS = ("face", "inner")
+_KINDS = {"face": 0.4, "inner": 0.35, "box": 0.1, "lower": 0.15}
 _STRETCH = (1.2, 1.05, 1.05)
 _SMOOTHING = 0.02
-_CELL = 8
+_CELL = 16
 _DARK = 1
+_TO_YCBCR = np.array(
+    [(0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312)], np.float32
+)
+_FROM_YCBCR = np.linalg.inv(_TO_YCBCR).astype(np.float32)
 # Widths of the bends at 0 and at 255 with which swapped portraits had as many pixels at these
 # ends as the real ones.
 _LOW_BEND, _HIGH_BEND = 16, 10
@@ -38,8 +41,8 @@ def swap(target, landmarks, donor, donor_landmarks, rng):
     """
     axes, donor_axes = face_axes(landmarks), face_axes(donor_landmarks)
     shape = target.shape[:2]
-    region = deform(random_region(axes, shape, rng, _KINDS), axes.size, rng)
-    softness = axes.size * np.exp(rng.uniform(np.log(0.08), np.log(0.25)))
+    region = random_region(axes, shape, rng, _KINDS)
+    softness = axes.size * np.exp(rng.uniform(np.log(0.006), np.log(0.25)))
     reach = axes.size * rng.uniform(0.5, 1.2)
     weight = np.zeros(shape, np.float32)
     forged = target.copy()
@@ -47,11 +50,13 @@ def swap(target, landmarks, donor, donor_landmarks, rng):
         return forged, weight
     box = _bounds(region)
     places = _places(_controls(landmarks, axes), _controls(donor_landmarks, donor_axes), box)
-    inside = region[box] * _inside(places, donor.shape[:2])
-    weight[box] = soften(inside, softness)
+    rows, columns = box
+    weight[box] = soften(
+        region[box] * _inside(places, donor.shape[:2], region[box].shape), softness
+    )
     if not weight.any():
         return forged, weight
-    source = _sample(donor, places)
+    source = warp(donor, places, (columns.start, rows.start, columns.stop, rows.stop))
     source = match_colours(source, target[box], weight[box])
     source = match_light(source, target[box], weight[box], reach)
     forged[box] = blend(target[box], _in_range(source), weight[box])
@@ -65,19 +70,18 @@ def match_colours(source, target, weight):
     dark and strong colours come back without loss.
 
     Args:
-        source: float32 (H, W, 3) in 0..255.
+        source: uint8 (H, W, 3).
         target: uint8 (H, W, 3).
         weight: float32 (H, W) in [0, 1], somewhere above 0.
 
     Returns:
         float32 (H, W, 3), a little of it outside of 0..255.
     """
-    ours, theirs = (color.rgb2ycbcr(image / np.float32(255)) for image in (source, target))
+    ours, theirs = (image.astype(np.float32) @ _TO_YCBCR.T for image in (source, target))
     mean, deviation = _statistics(ours, weight)
     wanted_mean, wanted_deviation = _statistics(theirs, weight)
-    gain = np.clip(wanted_deviation / np.maximum(deviation, 1e-3), 0.6, 1.6)
-    matched = color.ycbcr2rgb(wanted_mean + gain * (ours - mean))
-    return (255 * matched).astype(np.float32)
+    gain = np.clip(wanted_deviation / np.maximum(deviation, 1e-2), 0.6, 1.6)
+    return (wanted_mean + gain * (ours - mean)) @ _FROM_YCBCR.T
 
 
 def match_light(source, target, weight, reach):
@@ -118,12 +122,7 @@ def _bent(levels, width):
 
 
 def _resized(image, shape):
-    height, width = shape
-    channels = [
-        Image.fromarray(channel).resize((width, height), Image.Resampling.BILINEAR)
-        for channel in np.moveaxis(image.astype(np.float32), -1, 0)
-    ]
-    return np.stack([np.asarray(channel) for channel in channels], axis=-1)
+    return np.stack([resized(channel, shape) for channel in np.moveaxis(image, -1, 0)], axis=-1)
 
 
 def _statistics(image, weight):
@@ -144,10 +143,14 @@ def _controls(landmarks, axes):
 
 
 def _places(points, donor_points, box):
-    """(2, h, w): row and column in the donor's picture for each pixel in a box of the target's.
+    """Where in the donor's picture the cells of a box of the target's lie, as `warp` takes it.
 
-    A thin-plate spline through the points, which it need not meet: landmarks are not exact.
+    A thin-plate spline through the points, which it need not meet: landmarks are not exact. It is
+    smooth, so that a coarse grid is enough.
     """
+    rows, columns = box
+    cells = [max(-(-(side.stop - side.start) // _CELL), 1) for side in box]
+    corners = grid((columns.start, rows.start, columns.stop, rows.stop), cells)
     centre, scale = points.mean(axis=0), points.std()
     spline = interpolate.RBFInterpolator(
         (points - centre) / scale,
@@ -155,23 +158,11 @@ def _places(points, donor_points, box):
         smoothing=_SMOOTHING,
         kernel="thin_plate_spline",
     )
-    # The spline is smooth: on a coarse grid it is reckoned in a fiftieth of the time.
-    rows, columns = (np.arange(side.start, side.stop + _CELL, _CELL) for side in box)
-    grid = np.stack(np.meshgrid(columns, rows), axis=-1)
-    coarse = spline((grid.reshape(-1, 2) - centre) / scale).reshape(grid.shape)
-    fine = np.mgrid[: box[0].stop - box[0].start, : box[1].stop - box[1].start] / _CELL
-    return np.stack([ndimage.map_coordinates(coarse[..., axis], fine, order=1) for axis in (1, 0)])
+    return spline((corners.reshape(-1, 2) - centre) / scale).reshape(corners.shape)
 
 
-def _inside(places, shape):
-    """(h, w) float32: 1 where the donor's picture has the pixel."""
-    inside = [(axis >= 0) & (axis <= side - 1) for axis, side in zip(places, shape, strict=True)]
-    return np.logical_and(*inside).astype(np.float32)
-
-
-def _sample(donor, places):
-    channels = np.moveaxis(donor.astype(np.float32), -1, 0)
-    return np.stack(
-        [ndimage.map_coordinates(channel, places, order=3, mode="nearest") for channel in channels],
-        axis=-1,
-    )
+def _inside(places, shape, size):
+    """float32 of `size`: 1 where the donor's picture has the pixel."""
+    height, width = shape
+    inside = np.logical_and(places >= 0, places <= [width - 1, height - 1]).all(axis=-1)
+    return (resized(inside.astype(np.float32), size) > 0.99).astype(np.float32)

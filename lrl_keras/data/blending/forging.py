@@ -1,0 +1,67 @@
+"""A real face and what is forged of it: the same view, retouched alike, but for one region."""
+
+import dataclasses
+
+import numpy as np
+
+from lrl_keras.data.blending.retouching import retouch
+from lrl_keras.data.blending.self_blending import self_blend
+from lrl_keras.data.blending.swapping import swap
+
+SELF_BLENDED, SWAP = "self-blended", "swap"
+METHODS = (SELF_BLENDED, SWAP)
+
+_RETOUCHED = 0.5
+_TRIES = 4
+# Mean levels by which a forged region must differ from what was there.
+_LEAST = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Target:
+    """A view of a real face that forgeries are made of.
+
+    Attributes:
+        view: the `lrl_keras.data.blending.views.View` as it was cut out.
+        image: uint8 (S, S, 3), the real example: the view as it is, or retouched.
+    """
+
+    view: object
+    image: np.ndarray
+
+
+def target(view, rng):
+    """The `Target` of a view: retouched as a whole or not, so that retouching tells nothing."""
+    return Target(view, retouch(view.image, rng) if rng.random() < _RETOUCHED else view.image)
+
+
+def forge(method, target, donor, rng):
+    """Forge a face.
+
+    Args:
+        method: one of `METHODS`.
+        target: a `Target`.
+        donor: a view of another's face for `"swap"`, about as large; otherwise not looked at.
+        rng: `numpy.random.Generator`.
+
+    Returns:
+        the forgery, uint8 (S, S, 3), and its mask, uint8 (S, S) of 0 and 1: where more than half
+        of the blending's full share is blended in. The mask is empty where nothing could be
+        forged.
+
+    Raises:
+        InputError: landmarks that span no face.
+    """
+    view = target.view
+    for _ in range(_TRIES):
+        if method == SWAP:
+            image, weight = swap(target.image, view.landmarks, donor.image, donor.landmarks, rng)
+        else:
+            retouched = None if target.image is view.image else target.image
+            image, weight = self_blend(view.image, view.landmarks, rng, retouched)
+        mask = weight > 0.5
+        if mask.any() and np.abs(image[mask] - target.image[mask].astype(np.int16)).mean() > _LEAST:
+            break
+    else:
+        return target.image, np.zeros(mask.shape, np.uint8)
+    return image, mask.astype(np.uint8)

@@ -1,0 +1,88 @@
+"""Small changes to a whole picture: colour, light, sharpness, grain, resolution, compression."""
+
+import io
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+_BT601 = np.array([0.299, 0.587, 0.114], np.float32)
+# Rows: luma and two axes of colour (YIQ); hue is an angle and saturation a length in the latter.
+_TO_YIQ = np.array([_BT601, (0.596, -0.274, -0.322), (0.211, -0.523, 0.312)], np.float32)
+_FROM_YIQ = np.linalg.inv(_TO_YIQ)
+_UPWARDS = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
+
+
+def retouch(image, rng):
+    """Change the colours of a picture, its texture, or both, each a little.
+
+    The statistics that a forged face and its surroundings differ in (Shiohara and Yamasaki 2022,
+    Sec. 3.2): shifts of the channels, hue, saturation, brightness and contrast; and one of
+    sharper, softer, through a lower resolution, grainier, or compressed as JPEG.
+
+    Args:
+        image: uint8 (H, W, 3), RGB.
+        rng: `numpy.random.Generator`.
+
+    Returns:
+        uint8 (H, W, 3).
+    """
+    kind = rng.random()
+    if kind < 0.7:
+        image = _recolour(image, rng)
+    if kind > 0.3:
+        image = _TEXTURES[rng.choice(len(_TEXTURES), p=_SHARES)](image, rng)
+    return image
+
+
+def _recolour(image, rng):
+    strength = np.exp(rng.uniform(np.log(0.25), 0))
+    hue, saturation = strength * rng.uniform(-0.12, 0.12), rng.uniform(0.75, 1.3) ** strength
+    turn = saturation * np.array([[np.cos(hue), -np.sin(hue)], [np.sin(hue), np.cos(hue)]])
+    matrix = np.eye(3)
+    matrix[1:, 1:] = turn
+    contrast = rng.uniform(0.88, 1.12) ** strength
+    matrix = contrast * (_FROM_YIQ @ matrix @ _TO_YIQ)
+    shift = strength * (rng.uniform(-12, 12, 3) + rng.uniform(-15, 15))
+    mean = image.mean(axis=(0, 1))
+    offset = mean + shift - matrix @ mean
+    return _levels(image @ matrix.T.astype(np.float32) + offset.astype(np.float32))
+
+
+def _sharpen(image, rng):
+    mask = ImageFilter.UnsharpMask(rng.uniform(0.7, 1.5), int(rng.integers(30, 121)), 0)
+    return np.asarray(Image.fromarray(image).filter(mask))
+
+
+def _blur(image, rng):
+    return np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 2))))
+
+
+def _lower_resolution(image, rng):
+    height, width = image.shape[:2]
+    factor = np.exp(rng.uniform(np.log(1.15), np.log(3.5)))
+    small = max(round(width / factor), 1), max(round(height / factor), 1)
+    picture = Image.fromarray(image).resize(small, Image.Resampling.BILINEAR)
+    return np.asarray(picture.resize((width, height), _UPWARDS[rng.integers(len(_UPWARDS))]))
+
+
+def _add_grain(image, rng):
+    # Of one pixel as a sensor's, or of two as what comes out of a generator's last step.
+    height, width = image.shape[:2]
+    cell = int(rng.integers(1, 3))
+    grain = rng.standard_normal((-(-height // cell), -(-width // cell), 3), np.float32)
+    grain = np.repeat(np.repeat(grain, cell, axis=0), cell, axis=1)[:height, :width]
+    return _levels(image + np.float32(rng.uniform(1, 6)) * grain)
+
+
+def _compress(image, rng):
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=int(rng.integers(25, 91)))
+    return np.asarray(Image.open(file))
+
+
+def _levels(image):
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+
+
+_TEXTURES = (_lower_resolution, _sharpen, _blur, _add_grain, _compress)
+_SHARES = (0.35, 0.2, 0.2, 0.15, 0.1)

@@ -1,0 +1,62 @@
+"""A face blended with an altered copy of itself."""
+
+import numpy as np
+
+from lrl_keras.data.blending.meshes import grid, warp
+from lrl_keras.data.blending.region import face_axes, random_region
+from lrl_keras.data.blending.retouching import retouch
+from lrl_keras.data.blending.weights import blend, resized, soften
+
+_RATIOS = (0.5, 0.75, 1, 1)
+_CELLS = (8, 8)
+_KNOTS = 5
+
+
+def self_blend(image, landmarks, rng, target=None):
+    """Blend a face with a copy of itself that is retouched or not, slightly moved and bent.
+
+    Args:
+        image: uint8 (H, W, 3), RGB, the crop of a real face.
+        landmarks: five points (x, y) of the face in pixels of `image`, as
+            `lrl_keras.faces.Face` has them.
+        rng: `numpy.random.Generator`.
+        target: uint8 (H, W, 3), what the face is blended into: `image` retouched. Then the copy
+            is not retouched. Defaults to `image` itself, and the copy is.
+
+    Returns:
+        the forgery, uint8 (H, W, 3), and the copy's weight at each pixel, float32 (H, W) in
+        [0, 1]: the forgery is equal to the target where the weight is 0. The copy may be blended
+        in at less than this weight (0.5 times, at least), evenly over the region.
+
+    Raises:
+        InputError: the landmarks span no face.
+
+    Reference:
+        Shiohara and Yamasaki, Detecting Deepfakes with Self-Blended Images, CVPR 2022.
+    """
+    axes = face_axes(landmarks)
+    if target is None:
+        source, target = retouch(image, rng), image
+    else:
+        source = image
+    region = random_region(axes, image.shape[:2], rng)
+    source = warp(source, _moved(image.shape, axes, rng))
+    # From a seam of half a pixel, as where a rendered face is laid over the frame.
+    softness = axes.size * np.exp(rng.uniform(np.log(0.006), np.log(0.25)))
+    weight = soften(region, softness)
+    ratio = _RATIOS[rng.integers(len(_RATIOS))]
+    return blend(target, source, ratio * weight), weight
+
+
+def _moved(shape, axes, rng):
+    """Where the cells of the copy come from: scaled about the face, turned, shifted and bent."""
+    height, width = shape[:2]
+    places = grid((0, 0, width, height), _CELLS)
+    angle, scale = np.deg2rad(rng.uniform(-2, 2)), np.exp(rng.uniform(-0.04, 0.04))
+    turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    shift = axes.size * rng.uniform((-0.06, -0.05), (0.06, 0.05))
+    centre = axes.pixels(np.array([[0, 0.5]]))[0]
+    strength = rng.uniform(0, 0.04) * axes.size
+    bends = rng.normal(0, strength, (2, _KNOTS, _KNOTS))
+    bends = np.stack([resized(bend, places.shape[:2]) for bend in bends], axis=-1)
+    return (places - centre) @ turn.T + centre + shift + bends

@@ -1,0 +1,58 @@
+"""How much of the forgery each pixel takes: a region with soft borders."""
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+# Below it, rounding to 8 bits leaves the pixel as it was in nearly every case.
+_NOTHING = 1 / 255
+# Pixels of a blur's standard deviation that are enough for it.
+_ENOUGH = 3
+
+
+def soften(region, softness):
+    """Give a region a border that falls smoothly to 0 at its edge, and is 0 outside of it.
+
+    Args:
+        region: float32 (H, W) in [0, 1].
+        softness: standard deviation of the blur in pixels, which a small region bounds.
+
+    Returns:
+        float32 (H, W) in [0, 1].
+    """
+    softness = min(softness, 0.2 * float(np.sqrt(region.sum())))
+    if softness <= 0:
+        return np.zeros_like(region)
+    # What lies outside of the picture is real, so that the weight falls there too.
+    step = max(softness / _ENOUGH, 1)
+    small = [max(round(side / step), 1) for side in region.shape]
+    blurred = ndimage.gaussian_filter(
+        resized(region, small), softness / step, mode="constant", truncate=3
+    )
+    inside = np.clip(2 * resized(blurred, region.shape) - 1, 0, 1) * (region > 0)
+    weight = inside * inside * (3 - 2 * inside)
+    weight[weight < _NOTHING] = 0
+    return weight
+
+
+def blend(target, source, weight):
+    """Lay the source over the target.
+
+    Args:
+        target: uint8 (H, W, 3).
+        source: uint8 or float32 (H, W, 3) in 0..255.
+        weight: float32 (H, W) in [0, 1], the source's share.
+
+    Returns:
+        uint8 (H, W, 3), equal to the target where the weight is 0.
+    """
+    target = target.astype(np.float32)
+    blended = target + weight[..., None] * (source - target)
+    return np.clip(np.rint(blended), 0, 255).astype(np.uint8)
+
+
+def resized(channel, shape):
+    """A float32 array (H, W) resized to `shape`, bilinear, averaging where it shrinks."""
+    height, width = shape
+    picture = Image.fromarray(channel.astype(np.float32, copy=False))
+    return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))

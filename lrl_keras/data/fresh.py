@@ -1,0 +1,105 @@
+"""Forgeries that training makes itself, others in every epoch, of the faces that records hold."""
+
+import numpy as np
+import tensorflow as tf
+
+from lrl_keras.data import blending, order, schema
+from lrl_keras.data.blending.region import pose_distance
+from lrl_keras.data.readers import Stored, checked_png
+
+# Faces among which a donor is looked for.
+_COMPANY = 16
+
+
+def examples(source, key, shuffle_buffer):
+    """Real and forged examples of one epoch.
+
+    Each face comes `source.fresh.forgeries` times, each time in another view, which is given real
+    and, next, forged.
+
+    Args:
+        source: a `Source` of faces.
+        key: int64 tensor (2,): seed and epoch, which all that is drawn follows from.
+        shuffle_buffer: faces that are shuffled among each other.
+
+    Returns:
+        `tf.data.Dataset` of image, uint8 (S, S, 3), mask, uint8 (S, S, 1) of 0 and 1, and int64
+        label and has_mask.
+    """
+    reader = Stored(source)
+
+    def one_pass(number):
+        own = order.change_seed(key, number)
+        faces = order.entries(reader, own, True, False, shuffle_buffer)
+        pairs = faces.batch(_COMPANY).map(_with_donors).unbatch()
+        return pairs.enumerate().map(
+            lambda position, pair: _forged(source, *pair, order.change_seed(own, position)),
+            tf.data.AUTOTUNE,
+            deterministic=True,
+        )
+
+    return tf.data.Dataset.range(source.fresh.forgeries).flat_map(one_pass).unbatch()
+
+
+def _with_donors(entries):
+    """Each of some faces with that of another identity which is held most alike, or with itself."""
+    videos, landmarks = schema.decode_places(entries)
+    donors = tf.numpy_function(_donors, [videos, landmarks], tf.int64, False)
+    return entries, tf.gather(entries, tf.ensure_shape(donors, (None,)))
+
+
+def _donors(videos, landmarks):
+    identities = [video.partition(b"/")[0] for video in videos]
+    points = landmarks.reshape(-1, 5, 2)
+    return np.array([
+        min(
+            (
+                (pose_distance(points[place], points[other]), other)
+                for other in range(len(points))
+                if identities[other] != identities[place]
+            ),
+            default=(0, place),
+        )[1]
+        for place in range(len(points))
+    ], np.int64)  # fmt: skip
+
+
+def _forged(source, entry, donor, seed):
+    fresh = source.fresh
+
+    def make(*arguments):
+        *arrays, is_alone, seed = arguments
+        rng = np.random.default_rng(seed.view(np.uint64))
+        faces = [
+            blending.Face(arrays[at], arrays[at + 1].reshape(5, 2).astype(float), arrays[at + 2])
+            for at in (0, 3)
+        ]
+        method = fresh.methods[rng.integers(len(fresh.methods))]
+        # A group of one identity has no donor.
+        method = blending.SELF_BLENDED if is_alone else method
+        return _pair(*faces, method, fresh.image_size, rng)
+
+    arguments = [tensor for of in (entry, donor) for tensor in _face(source, of)]
+    pictures, masks, labels = tf.numpy_function(
+        make, [*arguments, entry == donor, seed], (tf.uint8, tf.uint8, tf.int64), False
+    )
+    side = fresh.image_size
+    pictures = tf.ensure_shape(pictures, (2, side, side, 3))
+    masks = tf.ensure_shape(masks, (2, side, side, 1))
+    return pictures, masks, tf.ensure_shape(labels, (2,)), tf.ones(2, tf.int64)
+
+
+def _pair(face, donor, method, size, rng):
+    """The real and the forged example of a view."""
+    target = blending.target(blending.random_view(face, size, rng), rng)
+    other = blending.random_view(donor, size, rng) if method == blending.SWAP else None
+    forgery, mask = blending.forge(method, target, other, rng)
+    pictures = np.stack([target.image, forgery])
+    masks = np.stack([np.zeros_like(mask), mask])[..., None]
+    # Where nothing could be forged both are real.
+    return pictures, masks, np.array([0, mask.any()], np.int64)
+
+
+def _face(source, entry):
+    features = schema.decode_face(entry)
+    return checked_png(features, "image", 3, source), features["landmarks"], features["face_box"]
