@@ -19,6 +19,7 @@ ROOTS = {
     "dfdc": "the DFDC preview",
     "dfd": "DeepFakeDetection",
     "portraits": "real portraits, one identity each",
+    "faces": "real faces, one folder a person",
 }
 
 # Everything runs in minutes and the figures mean nothing.
@@ -53,6 +54,7 @@ class Choice:
         smoke: whether all of it is only to be seen working.
         command: the command line.
         extra: whole numbers that this experiment alone asks for, or tuples of them, by name.
+        measured: folders of further records to measure on.
     """
 
     out: str
@@ -76,6 +78,7 @@ class Choice:
     smoke: bool
     command: str
     extra: dict
+    measured: tuple
 
     def settings(self, seed, **others):
         """`Settings` of one training: what was chosen, and `others` of the network."""
@@ -83,21 +86,14 @@ class Choice:
             others["backbone"] = self.backbone
         if self.weights is None:
             others["head_epochs"] = 0
-        return Settings(
-            image_size=self.image_size,
-            weights=self.weights,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate,
-            halve_every=self.halve_every,
-            cache=self.cache,
-            precision=self.precision,
-            seed=seed,
-            **others,
-        )
+        names = ("image_size", "weights", "epochs", "batch_size", "learning_rate", "halve_every")
+        chosen = {name: getattr(self, name) for name in (*names, "cache", "precision")}
+        return Settings(**{**chosen, "seed": seed, **others})
 
 
-def run(module, doc, roots, experiment, argv=None, optional=(), extra=None, **defaults):
+def run(
+    module, doc, roots, experiment, argv=None, optional=(), extra=None, measured=False, **defaults
+):
     """Run an experiment from its command line.
 
     Args:
@@ -110,12 +106,13 @@ def run(module, doc, roots, experiment, argv=None, optional=(), extra=None, **de
         optional: names in `ROOTS` of datasets that it can do without.
         extra: dict of name to (default, default of `--smoke`, help) of further options: whole
             numbers from 1, or as many of them as the defaults have.
+        measured: whether it takes finished records to measure on.
         **defaults: that differ from the paper's.
 
     Returns:
         exit code: 0 done, 1 it failed.
     """
-    choice = parse(module, doc, roots, argv, optional, extra, **defaults)
+    choice = parse(module, doc, roots, argv, optional, extra, measured, **defaults)
     try:
         with warnings_in_one_line(module):
             return _run(experiment(choice), choice)
@@ -147,7 +144,7 @@ def _run(experiment, choice):
     return 1 if failures else 0
 
 
-def parse(module, doc, roots, argv=None, optional=(), extra=None, **defaults):
+def parse(module, doc, roots, argv=None, optional=(), extra=None, measured=False, **defaults):
     """The `Choice` of a command line; arguments as of `run`."""
     argv = sys.argv[1:] if argv is None else argv
     extra = extra or {}
@@ -170,7 +167,12 @@ def parse(module, doc, roots, argv=None, optional=(), extra=None, **defaults):
             nargs=len(default) if several else None,
             help=f"{text} (default: {shown})",
         )
+    if measured:
+        parser.add_argument(
+            "--measure", nargs="+", default=(), metavar="RECORDS", help="to measure on, unseen"
+        )
     given = vars(parser.parse_args(argv))
+    given["measured"] = tuple(given.pop("measure", ()))
     for name, (default, smoke, _) in extra.items():
         if given[name] is None:
             given[name] = smoke if given["smoke"] else default

@@ -61,6 +61,12 @@ def records(out, name, source, root, **options):
     return Records(name, folder, source, str(root), tuple(sorted(options.items())))
 
 
+def finished(folder):
+    """`Records` that were made before, by whatever command."""
+    about = manifests.read(folder)
+    return Records(files.name_of(folder), folder, about["source"], "", ())
+
+
 def faceforensics(choice, compression):
     """FaceForensics++ in one quality: `"raw"`, `"c23"` (HQ) or `"c40"` (LQ)."""
     return _dataset(choice, f"ffpp-{compression}", "faceforensics", "ffpp", compression=compression)

@@ -130,12 +130,15 @@ def _train(arguments):
 
 def _evaluate(arguments):
     import lrl_keras
-    from lrl_keras import evaluation
+    from lrl_keras import evaluation, runs
 
     if not arguments.degrade:
         for name in ("degradations", "levels", "seed"):
             if getattr(arguments, name) is not None:
                 raise InputError(f"--{name} says how faces are degraded; give --degrade as well")
+    out = arguments.out or arguments.run
+    if out == runs.DEFAULT:
+        raise InputError("default: the shipped detector is not written to; give --out FOLDER")
     model = lrl_keras.load(arguments.run)
     if arguments.split == "all" and _trained_on(arguments.run, arguments.records):
         print(
@@ -143,7 +146,6 @@ def _evaluate(arguments):
             "its figures say nothing of other faces",
             file=sys.stderr,
         )
-    out = arguments.out or arguments.run
     result = evaluation.evaluate(
         model,
         arguments.records,
@@ -197,8 +199,13 @@ def _robustness(arguments, model, out):
 
 def _predict(arguments):
     import lrl_keras
-    from lrl_keras import prediction
+    from lrl_keras import prediction, runs
 
+    if runs.is_run(arguments.inputs[0]):
+        raise InputError(
+            f"{arguments.inputs[0]}: a run, not something to score; give it as "
+            f"--run {arguments.inputs[0]}"
+        )
     model = lrl_keras.load(arguments.run)
     failed = False
     for result in prediction.predict(
@@ -340,6 +347,12 @@ def _demo(arguments):
     from lrl_keras import demo
 
     with _standard_output_to_error():
+        shown = demo.show(arguments.out)
+    print("A face that ships with scikit-image, and forgeries of it, by the shipped detector:")
+    for result in shown["results"]:
+        print(f"    {result['input']}  {result['score']:.3f}")
+    print(f"with heat maps          {shown['path']}\n", flush=True)
+    with _standard_output_to_error():
         done = demo.demo(arguments.out, verbose=_verbosity())
     print_figures(done["figures"])
     paths = done["paths"]
@@ -353,9 +366,8 @@ scores and heat maps    {paths["predictions.png"]}
 numbers and curves      {paths["run"]}/metrics.json, roc.png, scores.png
 training curves         tensorboard --logdir {paths["run"]}/logs
 
-Next: score a picture of your own
-    lrl-keras predict {paths["run"]} PICTURE --crop none --overlay {paths["overlays"]}
-(this small network has seen no face; README tells how to train on FaceForensics++)"""
+Next: score a photo or a video of your own
+    lrl-keras predict PHOTO --overlay pictures"""
     )
     return 0
 

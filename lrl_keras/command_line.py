@@ -65,6 +65,9 @@ def _add(verbs, name, description, note):
     )
 
 
+_RUN = "folder of the run, or default: the shipped detector"
+
+
 def count(text):
     """A whole number from 1 as a command line gives it."""
     value = int(text)
@@ -249,7 +252,7 @@ def _add_evaluate(verbs):
         "degraded in eight ways at five levels each, prints the AUC and the share of other "
         "decisions, and writes robustness.json, robustness.csv and robustness.png.",
     )
-    parser.add_argument("run", metavar="RUN", help="folder of the run")
+    parser.add_argument("run", metavar="RUN", help=_RUN)
     parser.add_argument("records", metavar="RECORDS", help="folder of records")
     parser.add_argument(
         "--split",
@@ -261,7 +264,10 @@ def _add_evaluate(verbs):
         "--methods", nargs="+", metavar="METHOD", help="forgery methods to measure (default: all)"
     )
     parser.add_argument(
-        "--out", default=None, metavar="FOLDER", help="where to write (default: into RUN)"
+        "--out",
+        default=None,
+        metavar="FOLDER",
+        help="where to write (default: into RUN, which the shipped detector's is not written to)",
     )
     parser.add_argument("--batch-size", type=count, default=32, help="faces scored at once")
     parser.add_argument(
@@ -302,8 +308,8 @@ def _add_predict(verbs):
         "box, and for a video the score of each frame. What cannot be read is one line on "
         "standard error, and the exit code is 1.",
     )
-    parser.add_argument("run", metavar="RUN", help="folder of the run")
     parser.add_argument("inputs", metavar="INPUT", nargs="+", help="image, video or folder")
+    parser.add_argument("--run", default="default", help=_RUN)
     parser.add_argument(
         "--crop",
         default="face",
@@ -341,7 +347,7 @@ def _add_export(verbs):
         "prints the largest differences; PATH.json holds them too. Where they are too large "
         "nothing is left behind.",
     )
-    parser.add_argument("run", metavar="RUN", help="folder of the run")
+    parser.add_argument("run", metavar="RUN", help=_RUN)
     parser.add_argument(
         "out",
         metavar="OUT",

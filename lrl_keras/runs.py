@@ -2,12 +2,15 @@
 
 import json
 from importlib import metadata
+from pathlib import Path
 
 from lrl_keras import files
 from lrl_keras.checkpoints import load_weights, save_weights
 from lrl_keras.errors import InputError
 from lrl_keras.models import ARCHITECTURES
 
+# The name of the detector that comes with this package.
+DEFAULT = "default"
 CONFIG = "config.json"
 BEST = "best.weights.h5"
 _SCHEMA_VERSION = 1
@@ -22,7 +25,8 @@ def load(run):
     weights file, so a stranger's run directory runs no code.
 
     Args:
-        run: folder that `lrl-keras train` wrote, also a URL.
+        run: folder that `lrl-keras train` wrote, also a URL; or `"default"`, the detector that
+            comes with this package.
 
     Returns:
         one of `lrl_keras.models.ARCHITECTURES` with the best weights, not compiled, under the
@@ -32,30 +36,50 @@ def load(run):
         InputError: naming the file that is missing, damaged or does not fit.
     """
     config = read_config(run)
-    model = build(config, files.join(run, CONFIG))
-    load_weights(model, files.join(run, BEST))
+    folder = folder_of(run)
+    model = build(config, files.join(folder, CONFIG))
+    load_weights(model, files.join(folder, BEST))
     return model
 
 
-def save(model, run):
+def folder_of(run):
+    """Where a run lies: the folder itself, or that of the shipped detector for `"default"`."""
+    return Path(__file__).with_name("shipped") if run == DEFAULT else run
+
+
+def is_run(path):
+    """Whether a folder holds a run."""
+    return files.exists(files.join(path, CONFIG))
+
+
+def save(model, run, *, half=False, about=None):
     """Write a network as a run directory that `load` reads; it has no history and no records.
 
     Args:
         model: one of `lrl_keras.models.ARCHITECTURES`.
         run: folder, also a URL; must not hold a run already.
+        half: whether kernels are stored in float16.
+        about: JSON-able; what else `config.json` says of it, by name.
 
     Raises:
         InputError: it holds a run, or cannot be written.
         ValueError: a weight is not finite.
     """
+    refuse_default(run)
     files.make_folder(run)
-    if files.exists(files.join(run, CONFIG)):
+    if is_run(run):
         raise InputError(f"{run}: holds a run already; name another folder")
-    save_weights(model, files.join(run, BEST))
-    write_config(
-        run,
-        {"architecture": architecture(model), "model": model.get_config(), "versions": versions()},
-    )
+    save_weights(model, files.join(run, BEST), half=half)
+    known = {"architecture": architecture(model), "model": model.get_config()}
+    write_config(run, {**(about or {}), **known, "versions": versions()})
+
+
+def refuse_default(run):
+    """Raise `InputError` where a run is to be written under the name of the shipped detector."""
+    if run == DEFAULT:
+        raise InputError(
+            f"{run}: the name of the shipped detector; name another folder, such as ./{run}-2"
+        )
 
 
 def build(config, source):
@@ -80,6 +104,7 @@ def read_config(run):
     Raises:
         InputError: if it is missing, damaged or of another schema version.
     """
+    run = folder_of(run)
     files.require(run)
     path = files.join(run, CONFIG)
     try:

@@ -52,6 +52,7 @@ def train(records, run, settings=None, *, resume=False, verbose="auto"):
         FloatingPointError: if the training stops being finite, or stops advancing.
     """
     run = os.fspath(run)
+    runs.refuse_default(run)
     files.require(run)
     manifest = records_manifest.read(records)
     fingerprint = records_manifest.fingerprint(records)

@@ -87,9 +87,10 @@ def test_predict_goes_on_after_what_cannot_be_read(run, tmp_path, capsys):
     code = cli.main(
         [
             "predict",
-            str(run),
             str(broken),
             str(picture),
+            "--run",
+            str(run),
             "--crop",
             "none",
             "--overlay",
@@ -111,8 +112,11 @@ def test_predict_goes_on_after_what_cannot_be_read(run, tmp_path, capsys):
         ["evaluate", "{tmp}/none", "{records}"],
         ["evaluate", "{run}", "{tmp}"],
         ["evaluate", "{run}", "{records}", "--batch-size", "4", "--out", "{run}/config.json"],
-        ["predict", "{tmp}", "x.png"],
-        ["predict", "{run}", "{tmp}/none.png"],
+        ["predict", "x.png", "--run", "{tmp}"],
+        ["predict", "{tmp}/none.png", "--run", "{run}"],
+        ["predict", "{run}", "x.png"],
+        ["evaluate", "default", "{records}"],
+        ["train", "{records}", "default"],
         ["inspect", "{tmp}"],
         ["inspect", "{records}", "--out", "{tmp}"],
         ["inspect", "{records}", "--patches", "400"],
@@ -138,7 +142,7 @@ def test_mistakes_are_one_line(arguments, run, photograph_records, tmp_path, cap
 def test_reader_that_leaves_early_is_no_traceback(run, tmp_path):
     for index in range(3):
         Image.fromarray(data.coffee()).save(tmp_path / f"{index}.png")
-    command = f"{sys.executable} -m lrl_keras.cli predict {run} {tmp_path} --crop none | head -n 1"
+    command = f"{sys.executable} -m lrl_keras.cli predict {tmp_path} --run {run} --crop none | head -n 1"
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(
         command, shell=True, capture_output=True, text=True, timeout=120, env=environment

@@ -118,7 +118,7 @@ def write(result, out):
 
 
 def _kind(path):
-    return "keras" if os.path.isfile(os.path.join(path, runs.CONFIG)) else "exported"
+    return "keras" if runs.is_run(runs.folder_of(path)) else "exported"
 
 
 def _cost(costs, name, outputs):

@@ -1,0 +1,262 @@
+"""The detector that is shipped, and what the paper's parts are worth on pretrained features.
+
+    python -m experiments.detector OUT --faces ROOT [--measure RECORDS ...]
+
+ROOT holds real faces, one folder a person. Training forges them anew in every epoch (source
+`self-blended`, `--fresh`) and passes real and forged alike through lower resolutions and video
+compression (augmentation `video`); all networks start from ImageNet weights. Under one budget, and
+with each of `--seeds`, a plain classifier, RGB + MPSM, RGB + frequency + RFAM and the whole LRL,
+with and without `head_norm`, are trained at 160 pixels, classifier and LRL at 224 too. The
+detector is the whole LRL, trained longer; its scores are calibrated on the validation faces, so
+that 0.5 is a threshold, and its weights are written to OUT/shipped as the package holds them.
+
+All are tested on forgeries of people never trained on, undamaged and at CRF 30, and on the RECORDS
+given, which are finished records (`lrl-keras prepare`) and choose nothing. What came out, the
+command, the time and the hardware: detector.md beside this file.
+"""
+
+import dataclasses
+import functools
+import itertools
+import sys
+
+import numpy as np
+from scipy import special
+from sklearn import linear_model
+
+from experiments import command, datasets, report
+from experiments.grid import Run, Task, read_json
+from experiments.networks import ABLATIONS, WHOLE, WITHOUT_MPSM
+from lrl_keras import data, evaluation, files, machine, robustness, runs
+
+METHODS = ("self-blended", "swap")
+BACKBONE = "efficientnet_lite0"
+# Side of the crops in the records; the networks see them smaller.
+CROP_SIZE = 256
+SMALL, LARGE = 160, 224
+CLASSIFIER = "Classifier"
+PLAIN_HEAD = f"{WHOLE}, no head norm"
+NETWORKS = {
+    CLASSIFIER: ({"architecture": "classifier"}, (SMALL, LARGE)),
+    "RGB + MPSM": (ABLATIONS["RGB + MPSM"], (SMALL,)),
+    WITHOUT_MPSM: (ABLATIONS[WITHOUT_MPSM], (SMALL,)),
+    WHOLE: ({}, (SMALL, LARGE)),
+    PLAIN_HEAD: ({"head_norm": False}, (SMALL,)),
+}
+# Draws of what happens to the validation faces that scores are calibrated over.
+_DRAWS = 8
+SHIPPED = "shipped"
+
+
+class Detector:
+    """The comparison under one budget, and the detector that is shipped."""
+
+    def __init__(self, choice):
+        self._choice = choice
+        self._faces = datasets.records(
+            choice.out,
+            "faces",
+            "self-blended",
+            choice.roots["faces"],
+            methods=METHODS,
+            fresh=True,
+            crops=2,
+            splits=tuple(map(float, choice.extra["identities"])),
+            image_size=CROP_SIZE,
+        )
+        self.records = [self._faces]
+        self._others = [datasets.finished(folder) for folder in choice.measured]
+
+    def tasks(self):
+        # The detector first, then seed by seed: what is unfinished can be read too.
+        every = [self._detector(), *itertools.chain(*zip(*self._compared().values(), strict=True))]
+        return [Task(run, self._faces) for run in every]
+
+    def report(self):
+        shipped = self._ship()
+        found = {
+            name: [self._figures(run) for run in runs_ if run.finished()]
+            for name, runs_ in self._compared().items()
+        }
+        every = [task.run for task in self.tasks()]
+        origin, about = report.provenance(every, [self._faces, *self._others], self._choice)
+        about |= {"experiment": "detector", "compared": found, "shipped": shipped}
+        lines = [*report.heading("The shipped detector, and the paper's parts", self._choice)]
+        if shipped:
+            lines += ["## Shipped", "", *_shipped_lines(shipped), ""]
+        lines += [f"## Under one budget, {self._choice.epochs} epochs", "", *_table(found), ""]
+        return report.save("detector", [*lines, *origin], about, self._choice)
+
+    def _detector(self):
+        size = SMALL if self._choice.smoke else self._choice.image_size
+        return self._run(self._choice.seeds[0], self._choice.extra["longer"], size, {})
+
+    def _compared(self):
+        """Runs, one a seed, by the name of their row."""
+        return {
+            f"{row}, {size} px": tuple(
+                self._run(seed, self._choice.epochs, size, network) for seed in self._choice.seeds
+            )
+            for row, (network, sizes) in NETWORKS.items()
+            for size in (sizes[:1] if self._choice.smoke else sizes)
+        }
+
+    def _run(self, seed, epochs, size, network):
+        halve = max(epochs // 4, 1)
+        settings = self._choice.settings(
+            seed, image_size=size, epochs=epochs, halve_every=halve, augment="video", **network
+        )
+        return Run(settings, self._faces, self._choice.out)
+
+    def _figures(self, run):
+        return self._measured(run.network, run.folder)
+
+    def _measured(self, network, folder, whole=False):
+        """Figures of a network by what it is tested on: evaluated once, kept beside its weights."""
+        network = functools.cache(network)
+        found = {}
+        for name, records, split in (
+            ("made here", self._faces, "test"),
+            *((other.name, other, "all") for other in self._others),
+        ):
+            place = files.join(folder, f"on-{name}".replace(" ", "-"))
+            path = files.join(place, "metrics.json")
+            if not _is_of(path, records):
+                evaluation.evaluate(network(), records.folder, split, out=place)
+            found[name] = read_json(path)
+        path = files.join(folder, "robustness.json")
+        if not _is_of(path, self._faces):
+            cells = {} if whole else {"degradations": ("video_compression",), "levels": (1,)}
+            robustness.measure(
+                {"it": network()}, self._faces.folder, "test", out={"it": folder}, **cells
+            )
+        return {"figures": found, "degraded": read_json(path)["cells"]}
+
+    def _ship(self):
+        """Calibrate the detector, write it as the package holds it, and measure that."""
+        run = self._detector()
+        if not run.finished():
+            return None
+        folder = files.join(self._choice.out, SHIPPED)
+        if not runs.is_run(folder):
+            network = run.network()
+            scale, shift = calibrate(network, self._faces.folder)
+            runs.save(
+                network,
+                folder,
+                half=True,
+                about={
+                    "settings": dataclasses.asdict(run.settings),
+                    "records": {"manifest_sha256": self._faces.fingerprint},
+                    "calibration": {"scale": scale, "shift": shift},
+                    "command": self._choice.command,
+                    "hardware": machine.processor(),
+                },
+            )
+        return self._measured(lambda: runs.load(folder), folder, whole=True)
+
+
+def calibrate(network, records):
+    """Scale and shift a network's logits so that its scores are probabilities (Platt 1999).
+
+    They are fitted to the validation faces as they are and as the augmentation `video` leaves them,
+    and become part of the weights of the label's layer.
+
+    Args:
+        network: a detector with a layer `"label"`; changed in place.
+        records: folder of records whose split `val` is fitted to.
+
+    Returns:
+        (scale, shift).
+    """
+    logits, labels = [], []
+    for draw in range(_DRAWS):
+        augment = "video" if draw else "none"
+        batches = data.load(
+            records, "val", 32, image_size=network.image_size, augment=augment, epoch=draw
+        )
+        for images, targets, _ in batches:
+            scores = np.asarray(network.predict_on_batch(images)["label"], np.float64)[:, 0]
+            logits.extend(special.logit(np.clip(scores, 1e-7, 1 - 1e-7)))
+            labels.extend(np.asarray(targets["label"])[:, 0])
+    fitted = linear_model.LogisticRegression(C=np.inf, class_weight="balanced")
+    fitted.fit(np.array(logits)[:, None], np.array(labels) > 0.5)
+    scale, shift = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+    kernel, bias = network.get_layer("label").get_weights()
+    network.get_layer("label").set_weights([scale * kernel, scale * bias + shift])
+    return scale, shift
+
+
+def _is_of(path, records):
+    return files.exists(path) and read_json(path).get("manifest_sha256") == records.fingerprint
+
+
+def _table(found):
+    """A row a network: AUC in percent of everything it was tested on."""
+    names = list(next((of[0]["figures"] for of in found.values() if of), {}))
+    cells = []
+    for row, measured in found.items():
+        line = [report.percent([_auc(one["figures"][name]) for one in measured]) for name in names]
+        crf30 = [_auc({"frame": one["degraded"]["video_compression"][0]}) for one in measured]
+        cells.append([row, *line, report.percent(crf30)])
+    return report.rows(["AUC", *names, "made here, CRF 30"], cells)
+
+
+def _shipped_lines(shipped):
+    heads = ["", "AUC", "video AUC", "balanced accuracy at 0.5", "real", "forged"]
+    cells = []
+    for name, result in shipped["figures"].items():
+        methods = result["frame"]["methods"]
+        for method in (None, *methods):
+            frame, video = (
+                result[level]["overall"] if method is None else result[level]["methods"][method]
+                for level in ("frame", "video")
+            )
+            cells.append([
+                name if method is None else f"{name}, {method}",
+                *(f"{100 * figure:.2f}" for figure in (frame["auc"], video["auc"])),
+                f"{100 * frame['balanced_accuracy']:.2f}",
+                str(frame["real"]),
+                str(frame["forged"]),
+            ])  # fmt: skip
+    degraded = {
+        name: np.mean([cell["overall"]["auc"] for cell in row])
+        for name, row in shipped["degraded"].items()
+    }
+    rows = [[name.replace("_", " "), f"{100 * auc:.2f}"] for name, auc in degraded.items()]
+    rows.append(["mean", f"{100 * np.mean(list(degraded.values())):.2f}"])
+    return [
+        *report.rows(heads, cells),
+        "",
+        "Made here, under each degradation, mean over its levels:",
+        "",
+        *report.rows(["", "AUC"], rows),
+    ]
+
+
+def _auc(result):
+    return 100 * result["frame"]["overall"]["auc"]
+
+
+def main(argv=None):
+    return command.run(
+        "experiments.detector",
+        __doc__,
+        ["faces"],
+        Detector,
+        argv,
+        measured=True,
+        extra={
+            "identities": ((930, 58, 140), (6, 2, 4), "people of the splits train, val and test"),
+            "longer": (60, 1, "epochs of the detector that is shipped"),
+        },
+        backbone=BACKBONE,
+        image_size=LARGE,
+        epochs=12,
+        learning_rate=3e-4,
+        seeds=(0, 1),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
