@@ -87,6 +87,7 @@ def test_photographs_are_what_they_show(picture, classes, probability):
     assert found[list(classes)].sum() == pytest.approx(probability, abs=0.02)
 
 
+@TF
 @pytest.mark.parametrize(
     ("variant", "parameters"), [(0, 4_694_024), (1, 5_470_344), (2, 6_150_168)]
 )
