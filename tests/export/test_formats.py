@@ -172,6 +172,7 @@ def test_a_plain_classifier_is_exported_too(tmp_path):
     [
         ("mobilenet_v3_small", 97),
         ("efficientnet_b0", 97),
+        ("efficientnet_lite0", 97),
         # On fewer pixels the statistics of eight faces let so deep a network magnify rounding.
         ("efficientnet_b4", 161),
         ("xception", 97),

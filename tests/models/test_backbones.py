@@ -18,6 +18,9 @@ from lrl_keras.models.backbones import BACKBONES, LEVELS, streams
 CHANNELS = {
     "efficientnet_b4": (56, 160, 1792),
     "efficientnet_b0": (40, 112, 1280),
+    "efficientnet_lite0": (40, 112, 320),
+    "efficientnet_lite1": (40, 112, 320),
+    "efficientnet_lite2": (48, 120, 352),
     "xception": (256, 728, 2048),
     "mobilenet_v3_small": (24, 48, 576),
     "tiny": (48, 64, 96),
@@ -27,6 +30,8 @@ SLOW = ("efficientnet_b4", "xception")
 MARKS = {
     "mobilenet_v3_small": pytest.mark.tensorflow,
     "efficientnet_b0": pytest.mark.tensorflow,
+    "efficientnet_lite1": pytest.mark.tensorflow,
+    "efficientnet_lite2": pytest.mark.tensorflow,
     **{name: [pytest.mark.tensorflow, pytest.mark.slow] for name in SLOW},
 }
 EVERY = [pytest.param(name, marks=MARKS.get(name, ())) for name in BACKBONES]
@@ -71,8 +76,10 @@ def test_strides_and_channels(name, size):
 
 
 def own_preprocessing(name, size):
-    """Model of keras.applications and how it wants its pixels, both as Keras ships them."""
+    """The network and how it wants its pixels, both as Keras ships them where it does."""
     shape = (size, size, 3)
+    if "lite" in name:
+        return BACKBONES[name].build(shape, None), lambda images: (images - 127) / 128
     if name == "xception":
         application = keras.applications.xception
         model = application.Xception(include_top=False, weights=None, input_shape=shape)
@@ -96,7 +103,7 @@ def own_preprocessing(name, size):
 
 @pytest.mark.parametrize("name", [n for n in EVERY if n.values != ("tiny",)])
 @pytest.mark.tensorflow
-def test_a_weights_file_gives_what_keras_applications_gives(name, tmp_path):
+def test_a_weights_file_gives_what_the_whole_network_gives(name, tmp_path):
     size = 107
     model, preprocess = own_preprocessing(name, size)
     randomise(model)

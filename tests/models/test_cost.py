@@ -8,6 +8,8 @@ from lrl_keras.models import BACKBONES, multiply_adds
 MARKS = {
     "efficientnet_b4": [pytest.mark.slow, pytest.mark.tensorflow],
     "efficientnet_b0": pytest.mark.tensorflow,
+    "efficientnet_lite1": pytest.mark.tensorflow,
+    "efficientnet_lite2": pytest.mark.tensorflow,
     "xception": [pytest.mark.slow, pytest.mark.tensorflow],
     "mobilenet_v3_small": pytest.mark.tensorflow,
 }

@@ -40,7 +40,9 @@ def test_the_form_answers_as_the_network(arguments):
 
 @TF
 @pytest.mark.slow
-@pytest.mark.parametrize("backbone", ["mobilenet_v3_small", "efficientnet_b0", "xception"])
+@pytest.mark.parametrize(
+    "backbone", ["mobilenet_v3_small", "efficientnet_b0", "efficientnet_lite2", "xception"]
+)
 def test_the_form_of_each_backbone(backbone):
     keras.utils.set_random_seed(1)
     model = lively(Classifier(backbone, image_size=97))

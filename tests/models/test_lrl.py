@@ -28,6 +28,7 @@ SIZES = [
     *(pytest.param("tiny", size, marks=TF) for size in (32, 96)),
     *(pytest.param("mobilenet_v3_small", size, marks=TF) for size in (75, 96)),
     *(pytest.param("efficientnet_b0", size, marks=TF) for size in (64, 75)),
+    pytest.param("efficientnet_lite0", 75, marks=TF),
     *(pytest.param("xception", size, marks=[TF, pytest.mark.slow]) for size in (75, 96)),
     pytest.param("efficientnet_b4", 64, marks=[TF, pytest.mark.slow]),
     pytest.param("efficientnet_b4", 75, marks=[TF, pytest.mark.long]),
