@@ -140,11 +140,6 @@ def test_a_line_that_cannot_be_written_down_comes_back_all_the_same(job, tmp_pat
         job.run(jobs.refuse, [jobs.Task("t", "x.mp4")], tmp_path / "no folder" / "failure")
 
 
-# Beam itself would wait for ever.
-bounded = pytest.mark.timeout(120)
-
-
-@bounded
 def test_a_failed_job_does_not_wait_for_a_worker_that_calls_in_late(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "sitecustomize.py").write_text(
@@ -155,7 +150,6 @@ def test_a_failed_job_does_not_wait_for_a_worker_that_calls_in_late(tmp_path, mo
         job.run(jobs.refuse, [jobs.Task("t", "x.mp4")], tmp_path / "no folder" / "failure")
 
 
-@bounded
 @pytest.mark.parametrize("error", [None, "x.mp4: no good"])
 def test_a_job_does_not_wait_for_a_worker_that_does_not_leave(tmp_path, error):
     job = beam.Job("DirectRunner", TWO_PROCESSES)
@@ -165,7 +159,6 @@ def test_a_job_does_not_wait_for_a_worker_that_does_not_leave(tmp_path, error):
     wait_until_gone(int((tmp_path / "group").read_text()))
 
 
-@bounded
 def test_a_job_does_not_wait_for_a_worker_that_was_killed(tmp_path):
     job = beam.Job("DirectRunner", TWO_PROCESSES)
     with pytest.raises(InputError, match=r"^Apache Beam: .*; run the same command again$"):
