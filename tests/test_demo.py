@@ -17,7 +17,7 @@ from tfrecords.sources import photographs
 @pytest.mark.long
 def test_demo_separates_forgeries_of_photographs_never_trained_on(tmp_path):
     command = [sys.executable, "-m", "lrl_keras.cli", "demo", str(tmp_path / "demo")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=840)
     assert done.returncode == 0, done.stderr
     run = tmp_path / "demo" / "run"
     with open(run / "scores.csv", newline="") as file:

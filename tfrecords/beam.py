@@ -3,14 +3,20 @@
 Beam only hands out the tasks. They run in the worker processes that are used without Beam too
 (`tfrecords.workers`), one of them for each worker of Beam, so that the same is computed, and a
 crash in a decoder does not take Beam's own process along; that one never imports TensorFlow.
+A job on this machine has a process of its own as well, so that all of it can be ended.
 """
 
 import contextlib
+import functools
 import io
 import logging
+import os
 import pickle
 import re
+import tempfile
+import threading
 import traceback
+from pathlib import Path
 
 import apache_beam as beam
 from apache_beam.options.pipeline_options import (
@@ -33,6 +39,7 @@ _ALL_OPTIONS_KNOWN = (*_LOCAL, "prismrunner", "dataflowrunner")
 _OUR_LINE = re.compile(r"InputError: (.*?)(?: \[while running |\\n|$)", re.MULTILINE)
 _OUR_TRACEBACK = re.compile(r"RuntimeError: (\S+: Traceback [^\n]*\n(?:  [^\n]*\n)+\S[^\n]*)")
 _LINES_SHOWN = 4
+_POLL_SECONDS = 0.2
 
 
 class Job:
@@ -48,6 +55,7 @@ class Job:
 
     def __init__(self, runner, options=()):
         self.runner = runner
+        self._options = tuple(options)
         settings = _settings(runner, options)
         try:
             self._pipeline = beam.Pipeline(options=settings)
@@ -68,7 +76,7 @@ class Job:
 
         Args:
             function: a picklable callable; what it returns is lost.
-            tasks: picklable objects with a `name`.
+            tasks: picklable objects, each with a `name` of its own.
             failure: path or URL of a file that every worker can write.
 
         Raises:
@@ -76,14 +84,12 @@ class Job:
             RuntimeError: `function` raised something else; with its traceback.
         """
         elements = [(task.name, pickle.dumps(task)) for task in tasks]
-        _ = (
-            self._pipeline
-            | "tasks" >> beam.Create(elements)
-            | "run" >> beam.ParDo(_Call(pickle.dumps(function), failure))
-        )
+        function = pickle.dumps(function)
         try:
-            with _quiet() if self.is_local else contextlib.nullcontext():
-                state = _wait(self._pipeline.run())
+            if self.is_local:
+                state = _run_apart(self.runner, self._options, elements, function, failure)
+            else:
+                state = _run(self._pipeline, elements, _Call(function, failure))
         except Exception as error:
             raise _explained(error, self.runner) from error
         if state != PipelineState.DONE:
@@ -91,15 +97,32 @@ class Job:
 
 
 class _Call(beam.DoFn):
-    """Calls a pickled function with pickled tasks in a worker process of its own."""
+    """Calls a pickled function with pickled tasks in a worker process of its own.
 
-    def __init__(self, function, failure):
+    Args:
+        function: its pickle.
+        failure: path or URL of the file for what stops a task.
+        progress: `_Progress` of a job on this machine.
+    """
+
+    def __init__(self, function, failure, progress=None):
         self._function = function
         self._failure = failure
+        self._progress = progress
         self._worker = None
 
     def process(self, element):
         name, task = element
+        try:
+            self._call(name, task)
+        except Exception as error:
+            if self._progress is not None:
+                self._progress.fail(error)
+            raise
+        if self._progress is not None:
+            self._progress.finish(name)
+
+    def _call(self, name, task):
         if self._worker is None:
             self._worker = Worker(self._function)
         try:
@@ -177,7 +200,12 @@ def _name(runner):
     return name if name.endswith("runner") else f"{name}runner"
 
 
-def _wait(result):
+def _run(pipeline, elements, call):
+    # Beam shuffles two elements and more by itself. A single one must not fail before every
+    # worker process has called in: Beam never ends one that does so later, but waits for it.
+    tasks = pipeline | "tasks" >> beam.Create(elements, reshuffle=False) | beam.Reshuffle()
+    _ = tasks | "run" >> beam.ParDo(call)
+    result = pipeline.run()
     try:
         return result.wait_until_finish()
     except KeyboardInterrupt:
@@ -185,6 +213,81 @@ def _wait(result):
         with contextlib.suppress(Exception):
             result.cancel()
         raise
+
+
+class _Progress:
+    """Files in which the worker processes of a job on this machine say how far it is.
+
+    Args:
+        folder: an empty one.
+    """
+
+    def __init__(self, folder):
+        self._done = Path(folder, "done")
+        self._error = Path(folder, "error")
+        self._done.touch()
+
+    def finish(self, name):
+        with self._done.open("a", encoding="utf-8") as file:
+            file.write(f"{name}\n")
+
+    def fail(self, error):
+        part = self._error.with_name(f"error.{os.getpid()}")
+        part.write_bytes(pickle.dumps(error))
+        part.replace(self._error)
+
+    def is_complete(self, tasks):
+        """Whether so many tasks are done.
+
+        Raises:
+            Exception: what `fail` was called with.
+        """
+        # Beam may have a task done twice.
+        done = len(set(self._done.read_text(encoding="utf-8").splitlines())) == tasks
+        if not done and self._error.exists():
+            raise pickle.loads(self._error.read_bytes())
+        return done
+
+
+def _run_apart(runner, options, elements, function, failure):
+    """State in which a job on this machine ended; nothing that it started is left.
+
+    Beam joins its worker processes, without a limit, before it says how a job ended, and waits
+    for ever for the answers of one that died. So the job runs in a process group of its own,
+    which is killed as soon as the tasks themselves have told the outcome.
+    """
+    shown = _is_given("default_sdk_harness_log_level", options)
+    with tempfile.TemporaryDirectory() as folder:
+        progress = _Progress(folder)
+        process = Worker(pickle.dumps(_run_here), quiet=not shown)
+        try:
+            job = runner, options, elements, function, failure, progress
+            process.give(runner, pickle.dumps(job))
+            while True:
+                ended = process.connection.poll(_POLL_SECONDS)
+                if progress.is_complete(len(elements)):
+                    return PipelineState.DONE
+                if ended:
+                    return process.take()[1]
+        finally:
+            process.stop()
+
+
+def _run_here(job, notify):
+    runner, options, elements, function, failure, progress = job
+    threading.excepthook = functools.partial(_on_dead_thread, progress)
+    try:
+        pipeline = beam.Pipeline(options=_settings(runner, options))
+        return _run(pipeline, elements, _Call(function, failure, progress))
+    except Exception as error:
+        raise _explained(error, runner) from error
+
+
+def _on_dead_thread(progress, raised):
+    threading.__excepthook__(raised)
+    # Beam's name for a thread that waits for a worker process to end.
+    if raised.thread.name == "run_worker":
+        progress.fail(InputError(f"Apache Beam: {raised.exc_value}; run the same command again"))
 
 
 def _explained(error, runner):
@@ -206,15 +309,3 @@ def _muted():
         yield
     finally:
         logging.disable(logging.NOTSET)
-
-
-@contextlib.contextmanager
-def _quiet():
-    """Context in which Beam does not log what it raises as well."""
-    logger = logging.getLogger("apache_beam")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

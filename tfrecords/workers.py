@@ -6,6 +6,7 @@ of a worker can be put down to its task.
 """
 
 import collections
+import contextlib
 import functools
 import multiprocessing
 import multiprocessing.connection
@@ -77,9 +78,10 @@ class Worker:
 
     Args:
         function: pickle of the function to call; only the worker imports what it refers to.
+        quiet: keep its standard error, for the message should it die, instead of showing it.
     """
 
-    def __init__(self, function):
+    def __init__(self, function, quiet=True):
         self.connection, theirs = multiprocessing.Pipe()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115, closed in `stop`
         self._task = self._last_note = None
@@ -90,7 +92,7 @@ class Worker:
             [sys.executable, "-m", "tfrecords.workers", str(theirs.fileno())],
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
-            stderr=self._errors,
+            stderr=self._errors if quiet else None,
             pass_fds=[theirs.fileno()],
             start_new_session=True,
             env={
@@ -144,9 +146,10 @@ class Worker:
         return kind, value
 
     def stop(self):
-        """End the process, whatever it is doing."""
+        """End the process and its children, whatever they are doing."""
         self._process.stdin.close()
-        self._process.kill()
+        with contextlib.suppress(OSError):  # None of them is left.
+            os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
         self.connection.close()
         self._errors.close()
@@ -202,7 +205,7 @@ def _notify(connection, *note):
 
 def _leave_with_parent():
     sys.stdin.buffer.read()
-    os._exit(1)
+    os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":

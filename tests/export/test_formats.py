@@ -1,5 +1,6 @@
 """Every format is run by its own runtime, called as a stranger would, and compared with Keras."""
 
+import functools
 import itertools
 import json
 import subprocess
@@ -165,6 +166,15 @@ def test_a_plain_classifier_is_exported_too(tmp_path):
     assert_agrees(run_onnx(path, pictures), arrays(model(pictures)))
 
 
+@functools.lru_cache(maxsize=1)  # The formats of a backbone follow one another.
+def network(backbone, size):
+    """A network, faces and what it makes of them."""
+    keras.utils.set_random_seed(1)
+    model = lively(LRL(backbone, image_size=size, patches=4))
+    pictures = faces(3, size)
+    return model, pictures, arrays(model(pictures))
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("format", RUNNERS)
 @pytest.mark.parametrize(
@@ -179,11 +189,8 @@ def test_a_plain_classifier_is_exported_too(tmp_path):
     ],
 )
 def test_every_backbone(backbone, size, format, tmp_path):
-    keras.utils.set_random_seed(1)
-    model = lively(LRL(backbone, image_size=size, patches=4))
+    model, pictures, expected = network(backbone, size)
     path = export.export(model, tmp_path, format)
-    pictures = faces(3, size)
-    expected = arrays(model(pictures))
     assert np.ptp(expected["label"]) > 1e-3
     assert_agrees(RUNNERS[format](path, pictures), expected)
 

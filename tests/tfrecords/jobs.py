@@ -61,5 +61,35 @@ def sign(task, notify):
         file.write(f"{os.getpid()} {os.getppid()}")
 
 
+def kill_caller(task, notify):
+    """Kill the process that this one works for, and leave the number of its group."""
+    _leave(task.value, os.getpgid(os.getppid()))
+    os.kill(os.getppid(), signal.SIGKILL)
+    time.sleep(600)
+
+
+def freeze_the_idle(task, notify):
+    """Stop the process that the first of two tasks worked for when the second is all but done."""
+    path, error = task.value
+    if task.name == "first":
+        _leave(path, os.getppid())
+        return
+    while not os.path.exists(path):
+        time.sleep(0.1)
+    time.sleep(2)
+    with open(path, encoding="utf-8") as file:
+        idle = int(file.read())
+    _leave(path, os.getpgid(idle))
+    os.kill(idle, signal.SIGSTOP)
+    if error:
+        raise InputError(error)
+
+
+def _leave(path, number):
+    with open(f"{path}.part", "w", encoding="utf-8") as file:
+        file.write(str(number))
+    os.replace(f"{path}.part", path)
+
+
 def nothing(task, notify, **settings):
     """Write nothing."""

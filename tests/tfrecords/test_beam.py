@@ -1,5 +1,6 @@
 """Apache Beam's runners against the worker processes of this machine."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -137,6 +138,32 @@ def test_what_stops_a_task_is_one_line(job, tmp_path, capfd, function, value, me
 def test_a_line_that_cannot_be_written_down_comes_back_all_the_same(job, tmp_path):
     with pytest.raises(InputError, match=r"^x\.mp4: no good$"):
         job.run(jobs.refuse, [jobs.Task("t", "x.mp4")], tmp_path / "no folder" / "failure")
+
+
+def test_a_failed_job_does_not_wait_for_a_worker_that_calls_in_late(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    (tmp_path / "sitecustomize.py").write_text(
+        "import os, time\nif os.environ.get('WORKER_ID') == 'worker_0': time.sleep(4)"
+    )
+    job = beam.Job("DirectRunner", TWO_PROCESSES)
+    with pytest.raises(InputError, match=r"^x\.mp4: no good$"):
+        job.run(jobs.refuse, [jobs.Task("t", "x.mp4")], tmp_path / "no folder" / "failure")
+
+
+@pytest.mark.parametrize("error", [None, "x.mp4: no good"])
+def test_a_job_does_not_wait_for_a_worker_that_does_not_leave(tmp_path, error):
+    job = beam.Job("DirectRunner", TWO_PROCESSES)
+    tasks = [jobs.Task(name, (f"{tmp_path}/group", error)) for name in ("first", "second")]
+    with pytest.raises(InputError, match=f"^{error}$") if error else contextlib.nullcontext():
+        job.run(jobs.freeze_the_idle, tasks, tmp_path / "no folder" / "failure")
+    wait_until_gone(int((tmp_path / "group").read_text()))
+
+
+def test_a_job_does_not_wait_for_a_worker_that_was_killed(tmp_path):
+    job = beam.Job("DirectRunner", TWO_PROCESSES)
+    with pytest.raises(InputError, match=r"^Apache Beam: .*; run the same command again$"):
+        job.run(jobs.kill_caller, [jobs.Task("t", f"{tmp_path}/group")], tmp_path / "failure")
+    wait_until_gone(int((tmp_path / "group").read_text()))
 
 
 def test_other_errors_come_back_with_their_traceback(job, tmp_path):
