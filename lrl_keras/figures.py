@@ -17,9 +17,12 @@ def count(records, split, methods=None):
     """Number of faces in a split, with the forged ones of `methods` alone.
 
     Raises:
-        InputError: if the split is empty or has one class only, or a method is not in it.
+        InputError: if the split is empty or has one class only, a method is not in it, or it
+            holds faces that training forges.
     """
-    real, forged = Source.open(records, split, verify=False, methods=methods).totals
+    source = Source.open(records, split, verify=False, methods=methods)
+    source.check_examples()
+    real, forged = source.totals
     if not real or not forged:
         raise InputError(
             f"{records}: split {split!r} has {real} real and {forged} forged faces; the figures "

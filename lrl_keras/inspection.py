@@ -13,6 +13,7 @@ from tqdm import tqdm
 from lrl_keras import checksums, drawing, files
 from lrl_keras.data import chosen
 from lrl_keras.data import manifest as manifests
+from lrl_keras.data.source import stored_size
 from lrl_keras.errors import InputError
 from lrl_keras.layers import similarity_target
 from lrl_keras.video import evenly_spaced
@@ -82,8 +83,8 @@ def inspect(
     sheet = None
     if out is not None:
         kinds = _kinds(clips, faults, per_kind)
-        side = manifest["arguments"]["image_size"]
-        strips = _strips(records, side, kinds, faults, patches, progress)
+        sides = {shard["name"]: stored_size(manifest, shard["split"]) for shard in shards}
+        strips = _strips(records, sides, kinds, faults, patches, progress)
         sheet = _draw(kinds, strips, out)
     fields = ("schema_version", "source", "arguments", "versions")
     return {
@@ -227,7 +228,7 @@ def _evenly(members, count):
         yield clip, clip["kept"][place], start + place
 
 
-def _strips(records, side, kinds, faults, patches, progress):
+def _strips(records, sides, kinds, faults, patches, progress):
     """Pictures by (shard, position); a shard that cannot be read is added to `faults`."""
     wanted = {}
     for clip, frame, position in itertools.chain(*kinds.values()):
@@ -244,7 +245,7 @@ def _strips(records, side, kinds, faults, patches, progress):
     for name, expected in shards:
         path, positions = files.join(records, name), sorted(expected)
         try:
-            examples = chosen.read(path, positions, side)
+            examples = chosen.read(path, positions, sides[name])
         except InputError as error:
             faults[name] = str(error)
             continue

@@ -44,8 +44,8 @@ def clip(photograph, video, method, frames, paired=True):
         )
 
 
-def write_records(folder, shards, image_size=SIZE):
-    """Write `shards`, pairs of (split, examples), and their manifest."""
+def write_records(folder, shards, image_size=SIZE, **arguments):
+    """Write `shards`, pairs of (split, examples), and their manifest with more `arguments`."""
     folder.mkdir(parents=True, exist_ok=True)
     entries, clips = [], []
     for index, (split, examples) in enumerate(shards):
@@ -66,7 +66,7 @@ def write_records(folder, shards, image_size=SIZE):
         )
     content = {
         "source": "photographs",
-        "arguments": {"image_size": image_size, "margin": 1.3},
+        "arguments": {"image_size": image_size, "margin": 1.3, **arguments},
         "versions": {},
         "counts": {},
         "clips": clips,

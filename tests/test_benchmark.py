@@ -14,7 +14,7 @@ SHORT = {"seconds": 0.1, "warmup": 0.05, "repeats": 3}
 def test_each_pipeline_is_measured_in_turns(photograph_records):
     found = benchmark_data(photograph_records, batch_size=8, cache=True, **SHORT)
     assert json.loads(json.dumps(found)) == found
-    names = ["none", "flip", "strong"]
+    names = ["none", "flip", "strong", "video"]
     assert list(found["pipelines"]) == names + [f"{name}, cached" for name in names]
     for numbers in found["pipelines"].values():
         assert len(numbers["turns"]) == 3

@@ -39,6 +39,7 @@ TENSORFLOW = (
     "lrl_keras.export", "lrl_keras.benchmark", "lrl_keras.quiet", "lrl_keras.runtimes",
     "tfrecords",
 )  # fmt: skip
+COMMANDS = ("lrl_keras.cli", "lrl_keras.command_line", "lrl_keras.demo")
 
 
 def inside(name, rooms):
@@ -127,6 +128,21 @@ def test_pictures_and_records_know_nothing_of_the_network(room):
     for name, found in of(room).items():
         above = {other for other in found if inside(other, (*NETWORK, *VERBS, "lrl_keras.runs"))}
         assert not above, f"{name} imports {sorted(above)}"
+
+
+def test_forgeries_are_made_on_arrays_alone():
+    blending = of("lrl_keras.data.blending")
+    assert blending
+    for name, found in blending.items():
+        packages = {other.partition(".")[0] for other in found} - set(sys.stdlib_module_names)
+        assert packages <= {"numpy", "PIL", "scipy", "lrl_keras"}, f"{name} imports {packages}"
+
+
+def test_only_the_command_line_the_demo_and_experiments_write_records():
+    for name, found in IMPORTS.items():
+        if inside(name, ("tfrecords", "experiments", *COMMANDS)):
+            continue
+        assert not {other for other in found if inside(other, ("tfrecords",))}, name
 
 
 def test_errors_import_nothing():

@@ -144,7 +144,8 @@ class Group:
         examples, problems = [], dict(faces.problems)
         for index, face in faces.found.items():
             if clip.fresh:
-                whole = example(clip, index, face.frame_box, face.image, None, has_mask=True)
+                box = face.in_frame(face.box)
+                whole = example(clip, index, box, face.image, None, has_mask=True)
                 places = {"landmarks": face.landmarks, "face_box": face.box}
                 examples.append(dataclasses.replace(whole, **places))
                 continue

@@ -42,6 +42,8 @@ def load(
     What an epoch holds (order, examples taken, random changes) follows from the records, `seed`
     and its number alone, so that a run resumed at epoch 7 sees what an uninterrupted one saw
     there. Neither the batch size nor the cache nor the number of threads changes an example.
+    A split of faces that training forges (`prepare self-blended --fresh`) is balanced by itself:
+    each face comes real and forged, see `lrl_keras.data.fresh`.
 
     Args:
         records: folder that `lrl-keras prepare` wrote.
@@ -73,8 +75,8 @@ def load(
 
     Raises:
         InputError: records missing or damaged, a split that is empty or cannot be balanced, a
-            method that it does not hold, less than one full batch, an argument out of range, or
-            too little memory for the cache.
+            method that it does not hold, less than one full batch, an argument out of range, too
+            little memory for the cache, or a cache of what is forged anew in every epoch.
     """
     training = split == "train"
     shuffle, balance, drop_remainder = (
@@ -113,7 +115,7 @@ def load(
     def one_epoch(number):
         key = tf.stack([tf.constant(seed, tf.int64), number])
         if source.fresh:
-            entries = fresh.examples(source, key, shuffle_buffer)
+            entries = fresh.examples(source, key, shuffle, shuffle_buffer)
         else:
             entries = order.entries(reader, key, shuffle, balance, shuffle_buffer).map(
                 lambda entry: (entry,)
@@ -153,11 +155,12 @@ def examples(records, split, *, batch_size, methods=None, image_size=None, verif
         `box` int64 (B, 4).
 
     Raises:
-        InputError: records missing or damaged, an empty split, a method that it does not hold, or
-            an argument out of range.
+        InputError: records missing or damaged, an empty split, one of faces that training forges,
+            a method that it does not hold, or an argument out of range.
     """
     _check_positive(batch_size=batch_size, image_size=image_size)
     source = Source.open(records, split, verify, methods)
+    source.check_examples()
     dataset = in_file_order(source).map(
         Stored(source, image_size).example, tf.data.AUTOTUNE, deterministic=True
     )

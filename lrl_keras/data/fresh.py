@@ -11,7 +11,7 @@ from lrl_keras.data.readers import Stored, checked_png
 _COMPANY = 16
 
 
-def examples(source, key, shuffle_buffer):
+def examples(source, key, shuffle, shuffle_buffer):
     """Real and forged examples of one epoch.
 
     Each face comes `source.fresh.forgeries` times, each time in another view, which is given real
@@ -20,6 +20,7 @@ def examples(source, key, shuffle_buffer):
     Args:
         source: a `Source` of faces.
         key: int64 tensor (2,): seed and epoch, which all that is drawn follows from.
+        shuffle: whether shards and faces are shuffled.
         shuffle_buffer: faces that are shuffled among each other.
 
     Returns:
@@ -30,7 +31,7 @@ def examples(source, key, shuffle_buffer):
 
     def one_pass(number):
         own = order.change_seed(key, number)
-        faces = order.entries(reader, own, True, False, shuffle_buffer)
+        faces = order.entries(reader, own, shuffle, False, shuffle_buffer)
         pairs = faces.batch(_COMPANY).map(_with_donors).unbatch()
         return pairs.enumerate().map(
             lambda position, pair: _forged(source, *pair, order.change_seed(own, position)),

@@ -19,14 +19,12 @@ class Fresh:
     """How training forges the faces that a split holds.
 
     Attributes:
-        image_size: side of the examples in pixels.
-        stored_size: side of the stored faces, which have room for other crops around them.
+        image_size: side of the examples in pixels; the stored faces are larger, see `stored_size`.
         methods: names of the methods, of which one is drawn each time.
         forgeries: how often an epoch holds each face, real and forged.
     """
 
     image_size: int
-    stored_size: int
     methods: tuple[str, ...]
     forgeries: int
 
@@ -37,20 +35,15 @@ class Fresh:
         if not arguments.get("fresh") or "train" not in splits:
             return None
         if len(splits) > 1:
-            raise InputError(
-                f"{records}: split 'train' holds faces that training forges, not examples; "
-                "name val or test"
-            )
+            raise _no_examples(records)
         for name in methods or ():
             if name not in arguments["methods"]:
                 raise InputError(
                     f"{records}: split 'train' is not forged by the method {name!r}; there are: "
                     f"{', '.join(arguments['methods'])}"
                 )
-        size = arguments["image_size"]
         return cls(
-            image_size=size,
-            stored_size=round(size * ROOM),
+            image_size=arguments["image_size"],
             methods=tuple(methods or arguments["methods"]),
             forgeries=arguments["forgeries"],
         )
@@ -110,7 +103,7 @@ class Source:
         return cls(
             folder=str(records),
             split=split,
-            image_size=fresh.stored_size if fresh else manifest["arguments"]["image_size"],
+            image_size=stored_size(manifest, splits[0]),
             paths=[files.join(records, shard["name"]) for shard in shards],
             counts=counts,
             methods=methods,
@@ -133,6 +126,25 @@ class Source:
                     f"{self.folder}: split {self.split!r} has {self.totals[1 - missing]} examples, "
                     f"none of them {name}; training needs both: prepare {name} clips too"
                 )
+
+    def check_examples(self):
+        """Raise `InputError` where the split holds faces that training forges, not examples."""
+        if self.fresh:
+            raise _no_examples(self.folder)
+
+
+def stored_size(manifest, split):
+    """Side of the images of a split in pixels; faces that training forges have room around them."""
+    arguments = manifest["arguments"]
+    room = ROOM if arguments.get("fresh") and split == "train" else 1
+    return round(arguments["image_size"] * room)
+
+
+def _no_examples(records):
+    return InputError(
+        f"{records}: split 'train' holds faces that training forges, not examples; name val or "
+        "test, or prepare records without --fresh"
+    )
 
 
 def _labels(records, shard):

@@ -22,7 +22,7 @@ TRIES = 300
 def changed(picture, mask, name="strong", tries=TRIES):
     """Image and mask after each of `tries` different seeds."""
     picture, mask = tf.constant(picture), tf.constant(mask[..., None])
-    change = augmentation(name)
+    change = augmentation(name, SIDE)
     seeds = tf.data.Dataset.range(tries).map(
         lambda index: tf.stack([tf.constant(3, tf.int64), index])
     )

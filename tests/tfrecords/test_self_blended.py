@@ -8,14 +8,14 @@ import tensorflow as tf
 from people import person, save
 from PIL import Image
 from scipy import ndimage
-from tfrecords.blending.group import NO_REGION, FaceClip, Group, usable_faces
 from videos import face_frames, faceless_frames, write_video
 
 from lrl_keras.data import manifest as manifests
 from lrl_keras.data.images import read_image
-from lrl_keras.data.schema import decode
+from lrl_keras.data.schema import decode, decode_face
 from lrl_keras.errors import InputError
 from lrl_keras.faces import Detector, crop_box, cut
+from tfrecords.blended import NO_REGION, FaceClip, Group, usable_faces
 from tfrecords.build import prepare
 from tfrecords.crops import NO_FACE, NOT_DECODED, Crop, Found
 from tfrecords.groups import Settings
@@ -150,7 +150,7 @@ def test_forged_and_real_differ_in_the_mask_alone(records):
             np.testing.assert_array_equal(fake["box"], real["box"])
             mask = fake["mask"] > 0
             assert set(np.unique(fake["mask"])) == {0, 255}
-            assert 0.03 < mask.mean() < 0.5
+            assert 0 < mask.mean() < 0.5
             changed = np.abs(fake["image"].astype(int) - real["image"]).max(axis=2)
             assert changed[mask].mean() > 1
             far = ~ndimage.binary_dilation(mask, iterations=9)
@@ -243,6 +243,120 @@ def test_several_forgeries_differ(tmp_path):
             np.testing.assert_array_equal(first.image[:3], second.image[:3])
 
 
+def test_crops_are_clips_with_forgeries_of_their_own(tmp_path):
+    options = {"methods": BOTH, "splits": (4, 0, 0)}
+    root = pictures(tmp_path, 4)
+    found = made(tmp_path, find(root, crops=3, **options).clips)
+    plain = made(tmp_path, find(root, **options).clips)
+    assert len(found) == 4 * 3 * 3
+    first = plain["real", "0.png"][0][0].box
+    boxes = set()
+    for view in ("", "@2", "@3"):
+        (real,), _ = found["real", f"0.png{view}"]
+        boxes.add(real.box)
+        assert (real.box == first) == (not view)
+        for method in BOTH:
+            (fake,), report = found[method, f"0.png{view}#1"]
+            assert report["kept"] == [0]
+            assert fake.box == real.box
+            assert fake.image.shape == real.image.shape == (64, 64, 3)
+            changed = np.abs(fake.image.astype(int) - real.image).max(axis=2)
+            assert changed[fake.mask > 0].mean() > 1
+            assert not changed[~ndimage.binary_dilation(fake.mask, iterations=16)].any()
+    assert len(boxes) == 3
+    for number in range(4):
+        # Retouched alike; one step of resampling more.
+        one, other = (made["real", f"{number}.png"][0][0].image for made in (found, plain))
+        assert np.abs(one.astype(float) - other).mean() < 6
+        assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.98
+
+
+def test_a_crop_shows_what_lies_in_its_box(tmp_path):
+    # At least half of them are not turned, so that the box says all; half of those, mirrored.
+    root = pictures(tmp_path, 8)
+    clips = find(root, crops=4, splits=(8, 0, 0)).clips
+    alike = []
+    for (method, video), (examples, _) in made(root, clips).items():
+        if method == "real":
+            plain = cut(read_image(root / video.partition("@")[0]), examples[0].box, 64)
+            ways = (plain, plain[:, ::-1])
+            pairs = [np.corrcoef(examples[0].image.ravel(), way.ravel())[0, 1] for way in ways]
+            alike.append(max(pairs))
+    assert np.mean(np.array(alike) > 0.97) > 0.5
+    assert min(alike) > 0.6
+
+
+@pytest.fixture(scope="module")
+def fresh(faces, tmp_path_factory):
+    """Records of `faces` whose train faces are not forged; not to be changed."""
+    out = tmp_path_factory.mktemp("fresh")
+    options = {"methods": BOTH, "splits": (6, 2, 4), "fresh": True}
+    prepare("self-blended", faces, out, workers=1, **options, **OPTIONS)
+    return out
+
+
+def test_fresh_records_hold_the_faces_of_train_alone(faces, fresh, records):
+    stored = list(read_all(fresh))
+    others = [example for example in read_all(records) if example["split"] != "train"]
+    held_out = [example for example in stored if example["split"] != "train"]
+    assert len(held_out) == len(others) > 6
+    for one, other in zip(held_out, others, strict=True):
+        assert one.keys() == other.keys()
+        for name, value in one.items():
+            np.testing.assert_array_equal(value, other[name])
+    plain = {key: box["box"] for key, box in by_method(records)["real"].items()}
+    train = [example for example in stored if example["split"] == "train"]
+    assert len(train) == len(plain) - sum(example["label"] == 0 for example in held_out)
+    for example in train:
+        assert (example["label"], example["method"], example["mask"]) == (0, "real", None)
+        assert example["image"].shape == (83, 83, 3)  # 1.3 times 64
+        np.testing.assert_array_equal(
+            example["box"], plain[example["video"], int(example["frame"])]
+        )
+
+
+def test_places_of_fresh_faces_are_the_detectors(faces, fresh):
+    checked = 0
+    for shard in manifests.read(fresh)["shards"]:
+        if shard["split"] != "train":
+            continue
+        for record in tf.data.TFRecordDataset(str(fresh / shard["name"])):
+            face = {name: value.numpy() for name, value in decode_face(record).items()}
+            path = faces / face["video"].decode()
+            if path.suffix == ".mp4":
+                continue
+            picture = read_image(path)
+            ((detected, *_),) = Detector()([picture])
+            x0, y0, x1, y1 = crop_box(detected.box, *picture.shape[:2], 1.3 * 1.3)
+            scale = 83 / (x1 - x0)
+            np.testing.assert_allclose(
+                face["landmarks"].reshape(5, 2),
+                scale * (np.array(detected.landmarks) - [x0, y0]),
+                atol=1e-3,
+            )
+            box = np.array(crop_box(detected.box, *picture.shape[:2], 1.3))
+            np.testing.assert_allclose(face["face_box"], scale * (box - [x0, y0] * 2), atol=1e-3)
+            stored = np.asarray(Image.open(io.BytesIO(face["image"])))
+            np.testing.assert_array_equal(stored, cut(picture, (x0, y0, x1, y1), 83))
+            checked += 1
+    assert checked >= 3
+
+
+def test_the_manifest_counts_fresh_faces_as_real(fresh, records):
+    counts, plain = (manifests.read(folder)["counts"] for folder in (fresh, records))
+    assert counts["val"] == plain["val"]
+    assert counts["test"] == plain["test"]
+    assert list(counts["train"]) == ["real"]
+    assert counts["train"]["real"] == plain["train"]["real"]
+
+
+@pytest.mark.slow
+def test_two_workers_give_the_same_fresh_faces(faces, fresh, tmp_path):
+    options = {"methods": BOTH, "splits": (6, 2, 4), "fresh": True}
+    prepare("self-blended", faces, tmp_path, workers=2, **options, **OPTIONS)
+    assert contents(tmp_path) == contents(fresh)
+
+
 def test_of_two_faces_the_larger_is_forged(tmp_path):
     large = person(0)
     small = np.asarray(Image.fromarray(large).resize([side // 2 for side in large.shape[1::-1]]))
@@ -288,13 +402,19 @@ def test_faces_from_the_side_are_left_out():
     frontal = ((120, 110), (180, 112), (150, 140), (125, 175), (176, 176))
     side = tuple((150 + (x - 150) / 10, y) for x, y in frontal)
     crops = {
-        index: Crop(image, (50, 50, 250, 250), (400, 400), landmarks)
+        index: Crop(image, (50, 50, 250, 250), (400, 400), landmarks, (100, 80, 200, 220))
         for index, landmarks in ((0, frontal), (3, side))
     }
-    faces, problems = usable_faces(Found((crops,), frozenset({0, 3, 5})), [0, 3, 5, 7])
+    found = Found((crops,), frozenset({0, 3, 5}))
+    faces, problems = usable_faces(found, [0, 3, 5, 7], 1.3)
     assert problems == {3: NO_REGION, 5: NO_FACE, 7: NOT_DECODED}
     assert list(faces) == [0]
     np.testing.assert_allclose(faces[0].landmarks[0], (22.4, 19.2))
+    # The crop of the face itself, 1.3 times its box, in the wider one and in the frame.
+    box = crop_box((100, 80, 200, 220), 400, 400, 1.3)
+    np.testing.assert_allclose(faces[0].box, (np.array(box) - 50) * 64 / 200)
+    assert faces[0].in_frame(faces[0].box) == box
+    assert faces[0].in_frame((0, 0, 64, 64)) == (50, 50, 250, 250)
 
 
 def test_behind_a_url_there_are_the_same_clips_and_examples(tmp_path):
@@ -333,6 +453,7 @@ def test_names_that_are_no_text(tmp_path):
         ({"splits": (3, 0, 0)}, "ask for 3 .*; there are 2; each file or folder"),
         ({"methods": ("swapped",)}, "methods must be one of self-blended, swap"),
         ({"forgeries": 0}, "forgeries must be a whole number from 1"),
+        ({"crops": 0}, "crops must be a whole number from 1"),
     ],
 )
 def test_wrong_options_are_one_line(tmp_path, options, message):

@@ -1,13 +1,18 @@
 import numpy as np
 import pytest
 from PIL import Image
-from scipy import ndimage
-from skimage import data, transform
-from tfrecords.blending.swapping import match_colours, match_light
-from tfrecords.blending.weights import blend, deform, soften
+from scipy import fft, ndimage
+from skimage import data, measure, transform
 
+from lrl_keras.data import blending
+from lrl_keras.data.blending import retouching
+from lrl_keras.data.blending.meshes import grid, warp
+from lrl_keras.data.blending.region import face_axes
+from lrl_keras.data.blending.retouching import retouch
+from lrl_keras.data.blending.self_blending import self_blend
+from lrl_keras.data.blending.swapping import match_colours, match_light, swap
+from lrl_keras.data.blending.weights import blend, soften
 from lrl_keras.errors import InputError
-from tfrecords.blending import retouch, self_blend, swap
 
 # Eyes, nose and corners of the mouth in the cut below, marked by eye.
 LANDMARKS = np.array([(79, 71), (122, 73), (99, 97), (78, 109), (121, 110)], float)
@@ -42,21 +47,20 @@ def sharpness(image):
 def test_only_the_region_changes(mode):
     image = astronaut()
     before = image.copy()
-    for seed in range(12):
+    shares = []
+    for seed in range(40):
         forgery, weight = forge(mode, seed, image)
         assert forgery.dtype == np.uint8
         assert weight.dtype == np.float32
         assert weight.shape == (200, 200)
         assert weight.min() == 0
-        assert 0.95 < weight.max() <= 1
+        assert weight.max() <= 1
         np.testing.assert_array_equal(forgery[weight == 0], image[weight == 0])
-        difference = np.abs(forgery.astype(float) - image).mean(axis=2)
-        assert difference[weight > 0.9].mean() > 2
-        assert 0.02 < (weight > 0.5).mean() < 0.3
         assert not weight[[0, -1]].any()
         assert not weight[:, [0, -1]].any()
-        for x, y in LANDMARKS[[0, 1, 3, 4]].round().astype(int):
-            assert weight[y, x] > 0.3
+        shares.append((weight > 0.5).mean())
+    assert max(shares) < 0.3
+    assert max(shares) > 2 * min(shares) > 0
     np.testing.assert_array_equal(image, before)
 
 
@@ -72,6 +76,18 @@ def test_the_seed_decides(mode):
             assert np.abs(found[other][1] - weight).mean() > 0.005
 
 
+@pytest.mark.parametrize("mode", ["self", "swap"])
+def test_seams_are_sharp_or_as_wide_as_a_quarter_of_the_face(mode):
+    widths = []
+    for seed in range(60):
+        _, weight = forge(mode, seed)
+        border = ((weight > 0.05) & (weight < 0.95)).sum()
+        widths.append(border / max(measure.perimeter(weight > 0.5), 1))
+    assert min(widths) < 1
+    assert 0.2 < max(widths) / face_axes(LANDMARKS).size < 0.5
+    assert np.mean(np.array(widths) < 4) > 0.3
+
+
 def test_a_retouched_target_stays_as_it_is_outside():
     image = astronaut()
     target = retouch(image, np.random.default_rng(3))
@@ -83,10 +99,11 @@ def test_a_retouched_target_stays_as_it_is_outside():
 
 def test_the_mask_may_be_weaker_than_its_weight_but_not_than_half():
     target = np.zeros((200, 200, 3), np.uint8)
-    levels = set()
-    for seed in range(30):
-        white = np.full_like(target, 200)
+    white, levels = np.full_like(target, 200), set()
+    for seed in range(40):
         forgery, weight = self_blend(white, LANDMARKS, np.random.default_rng(seed), target)
+        if not (weight > 0.999).any():
+            continue
         ratio = forgery[weight > 0.999].mean() / 200
         assert 0.49 < ratio < 1.01
         levels.add(round(4 * ratio))
@@ -98,18 +115,90 @@ def test_the_mask_may_be_weaker_than_its_weight_but_not_than_half():
 def test_retouching_is_small_and_goes_both_ways():
     image = astronaut()
     ratios, shifts = [], []
-    for seed in range(60):
+    for seed in range(100):
         retouched = retouch(image, np.random.default_rng(seed))
         assert retouched.dtype == np.uint8
         np.testing.assert_array_equal(retouched, retouch(image, np.random.default_rng(seed)))
         ratios.append(sharpness(retouched) / sharpness(image))
         shifts.append(retouched.mean(axis=(0, 1)) - image.mean(axis=(0, 1)))
-    assert np.mean(np.array(ratios) > 1.1) > 0.3
-    assert np.mean(np.array(ratios) < 0.9) > 0.3
+    assert np.mean(np.array(ratios) > 1.1) > 0.05
+    assert np.mean(np.array(ratios) < 0.9) > 0.25
     assert np.abs(shifts).max() < 30
     assert (np.ptp(shifts, axis=0) > 20).all()
     casts = np.array(shifts) - np.mean(shifts, axis=1, keepdims=True)
     assert np.abs(casts).max() < 20
+
+
+def retouched_by(texture, monkeypatch, image, count=12):
+    """A picture of which one texture is changed and not the colours, by `count` seeds."""
+    monkeypatch.setattr(retouching, "_TEXTURES", (texture,))
+    monkeypatch.setattr(retouching, "_SHARES", (1,))
+    seeds = (seed for seed in range(1000) if np.random.default_rng(seed).random() > 0.7)
+    for _ in range(count):
+        yield retouch(image, np.random.default_rng(next(seeds))).astype(float)
+
+
+def spectrum(image):
+    """Energy of the finest third of the frequencies."""
+    gray = image.astype(float).mean(axis=2)
+    energy = np.abs(np.fft.fft2(gray - gray.mean())) ** 2
+    frequencies = np.hypot(*np.meshgrid(*map(np.fft.fftfreq, gray.shape), indexing="ij"))
+    return energy[frequencies > 1 / 3].sum()
+
+
+def test_colours_alone_change_by_one_affine_map():
+    image = astronaut()
+    seeds = [seed for seed in range(60) if np.random.default_rng(seed).random() < 0.3]
+    assert len(seeds) > 8
+    for seed in seeds:
+        changed = retouch(image, np.random.default_rng(seed)).reshape(-1, 3).astype(float)
+        inside = ((changed > 0) & (changed < 255)).all(axis=1)
+        pixels = np.column_stack([image.reshape(-1, 3), np.ones(image[..., 0].size)])[inside]
+        matrix, *_ = np.linalg.lstsq(pixels, changed[inside], rcond=None)
+        # Half a level of rounding, and less than that of the fit, as many pixels are alike.
+        assert np.abs(pixels @ matrix - changed[inside]).max() < 1
+        assert np.abs(matrix[:3] - np.eye(3)).max() < 0.5
+
+
+@pytest.mark.parametrize("name", ["_lower_resolution", "_blur"])
+def test_softer_pictures_lose_what_is_fine(name, monkeypatch):
+    image = astronaut()
+    for softer in retouched_by(getattr(retouching, name), monkeypatch, image):
+        assert spectrum(softer) < 0.9 * spectrum(image)
+        coarse = [ndimage.gaussian_filter(picture, (6, 6, 0)) for picture in (softer, image * 1.0)]
+        assert np.abs(coarse[0] - coarse[1]).max() < 8
+
+
+def test_sharper_pictures_have_steeper_edges(monkeypatch):
+    image = astronaut()
+    for sharper in retouched_by(retouching._sharpen, monkeypatch, image):
+        assert 1.05 * sharpness(image) < sharpness(sharper) < 3 * sharpness(image)
+
+
+def test_grain_is_normal_noise_of_one_or_two_pixels(monkeypatch):
+    plain = np.full((81, 120, 3), 128, np.uint8)
+    cells = set()
+    for grainy in retouched_by(retouching._add_grain, monkeypatch, plain):
+        noise = grainy - 128
+        assert abs(noise.mean()) < 0.3
+        assert 0.8 < noise.std() < 6.5
+        assert np.abs(np.corrcoef(noise.reshape(-1, 3).T) - np.eye(3)).max() < 0.1
+        neighbours = np.corrcoef(noise[::2, :-1:2].ravel(), noise[::2, 1::2].ravel())[0, 1]
+        cells.add(round(float(neighbours), 1))
+    assert cells == {0, 1}
+
+
+def test_compressed_pictures_have_blocks_of_few_frequencies(monkeypatch):
+    image = astronaut()
+
+    def small(picture):
+        luma = np.asarray(Image.fromarray(picture.astype(np.uint8)).convert("L"), float)
+        blocks = luma.reshape(25, 8, 25, 8).transpose(0, 2, 1, 3)
+        return (np.abs(fft.dctn(blocks, axes=(2, 3), norm="ortho")) < 1.5).mean()
+
+    for compressed in retouched_by(retouching._compress, monkeypatch, image):
+        assert small(compressed) > small(image) + 0.1
+        assert np.abs(compressed - image).mean() < 8
 
 
 def test_a_swap_shows_the_donor_at_the_place_of_the_target():
@@ -122,7 +211,7 @@ def test_a_swap_shows_the_donor_at_the_place_of_the_target():
         rng = np.random.default_rng(seed)
         forgery, weight = swap(target, LANDMARKS, donor, move(LANDMARKS), rng)
         inside = weight > 0.95
-        assert inside.sum() > 1000
+        assert inside.sum() > 300
 
         def likeness(picture, inside=inside):
             detail = picture.astype(float).mean(axis=2)
@@ -187,17 +276,57 @@ def test_softened_regions_lie_within_the_region():
     assert slopes[0] > 2 * slopes[1]
 
 
-def test_deformed_regions_keep_about_their_place_and_size():
+def test_softened_regions_are_those_of_a_gaussian_at_full_resolution():
     region = np.zeros((160, 200), np.float32)
-    region[40:120, 60:140] = 1
-    for seed in range(10):
-        bent = deform(region, 40, np.random.default_rng(seed))
-        assert bent.min() >= 0
-        assert bent.max() <= 1
-        assert 0.8 < bent.sum() / region.sum() < 1.25
-        centre = ndimage.center_of_mass(bent)
-        assert np.hypot(centre[0] - 79.5, centre[1] - 99.5) < 8
-        assert np.abs(bent - region).sum() > 0.01 * region.sum()
+    region[40:120, 50:150] = 1
+    for softness in (0.3, 1, 2.9, 6, 15):
+        blurred = ndimage.gaussian_filter(region.astype(float), softness, mode="constant")
+        share = np.clip(2 * blurred - 1, 0, 1) * region
+        expected = share**2 * (3 - 2 * share)
+        # Above three pixels it is made at a lower resolution.
+        assert np.abs(soften(region, softness) - expected).max() < (0.01 if softness < 3 else 0.08)
+
+
+def test_a_small_region_is_softened_within_its_size():
+    region = np.zeros((100, 100), np.float32)
+    region[45:55, 45:55] = 1
+    assert soften(region, 50).max() > 0.5
+    assert not soften(np.zeros_like(region), 50).any()
+
+
+def smooth_picture():
+    return ndimage.gaussian_filter(astronaut(), (3, 3, 0))
+
+
+@pytest.mark.parametrize("box", [None, (30, 50, 158, 170)])
+def test_warped_pictures_are_those_of_cubic_splines(box):
+    image = smooth_picture()
+    left, top, right, bottom = box or (0, 0, 200, 200)
+    turn = np.array([[0.8, 0.15], [-0.1, 0.85]])
+    places = grid((left, top, right, bottom), (4, 5)) @ turn.T + [8, 21]
+    found = warp(image, places, box).astype(float)
+    # Grids count from the corners of the picture, SciPy from the middle of the first pixel.
+    ys, xs = np.mgrid[top:bottom, left:right] + 0.5
+    points = np.stack([xs, ys], axis=-1) @ turn.T + [8, 21] - 0.5
+    assert found.shape == (*points.shape[:2], 3)
+    for number in range(3):
+        channel = image[..., number].astype(float)
+        expected = ndimage.map_coordinates(channel, [points[..., 1], points[..., 0]], order=3)
+        # Pillow's cubic misses a slope by a tenth of a pixel, and cuts fractions of levels off.
+        steepest = np.abs(np.gradient(channel)).sum(axis=0).max()
+        assert np.abs(found[..., number] + 0.5 - expected).max() < 0.1 * steepest + 0.6
+
+
+def test_a_warp_that_moves_nothing_changes_nothing():
+    image = astronaut()[:, :150]
+    found = warp(image, grid((0, 0, 150, 200), (7, 9)))
+    assert np.abs(found.astype(int) - image).max() <= 1
+
+
+def test_places_outside_are_moved_to_the_border():
+    image = np.full((40, 60, 3), 90, np.uint8)
+    places = grid((500, -300, 560, -260), (3, 3))
+    assert (warp(image, places) == 90).all()
 
 
 def test_blending_is_the_weighted_mean():
@@ -256,3 +385,53 @@ def test_landmarks_that_span_no_face_are_refused():
         swap(astronaut(), points, *mirrored(), np.random.default_rng(0))
     with pytest.raises(InputError, match="span no face"):
         swap(astronaut(), LANDMARKS, mirrored()[0], points, np.random.default_rng(0))
+
+
+def view_of(image, landmarks):
+    return blending.View(image, landmarks, (0, 0, *image.shape[1::-1]))
+
+
+def forged(method, seed, landmarks=LANDMARKS, donor=None):
+    """The target, the forgery and its mask."""
+    rng = np.random.default_rng(seed)
+    target = blending.target(view_of(astronaut(), landmarks), rng)
+    return target, *blending.forge(method, target, donor or view_of(*mirrored()), rng)
+
+
+@pytest.mark.parametrize("method", blending.METHODS)
+def test_forgeries_differ_in_the_mask_and_close_to_it_alone(method):
+    axes = face_axes(LANDMARKS)
+    ys, xs = np.mgrid[:200, :200]
+    centre = axes.pixels(np.array([[0, 0.5]]))[0]
+    far = np.hypot(xs - centre[0], ys - centre[1]) > 2.2 * axes.size
+    retouched = 0
+    for seed in range(40):
+        target, forgery, mask = forged(method, seed)
+        assert forgery.dtype == mask.dtype == np.uint8
+        assert mask.any()
+        assert mask.max() == 1
+        changed = np.abs(forgery.astype(int) - target.image)
+        assert changed[mask == 1].mean() > 1
+        assert not mask[far].any()
+        assert not changed[far].any()
+        retouched += (target.image != astronaut()).any()
+    assert 10 < retouched < 30
+
+
+@pytest.mark.parametrize("method", blending.METHODS)
+def test_where_nothing_can_be_forged_the_picture_stays(method):
+    for seed in range(4):
+        target, forgery, mask = forged(method, seed, LANDMARKS + 5000)
+        np.testing.assert_array_equal(forgery, target.image)
+        assert mask.shape == (200, 200)
+        assert not mask.any()
+
+
+def test_a_forgery_that_shows_nothing_is_none():
+    plain = np.full((200, 200, 3), 128, np.uint8)
+    target = blending.Target(view_of(plain, LANDMARKS), plain.copy())
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        forgery, mask = blending.forge("self-blended", target, None, rng)
+        np.testing.assert_array_equal(forgery, plain)
+        assert not mask.any()
