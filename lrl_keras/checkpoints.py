@@ -45,8 +45,13 @@ def save_weights(model, path, about=None, *, half=False):
             file.attrs[_ABOUT] = json.dumps(about or {})
 
 
-def load_weights(model, path):
+def load_weights(model, path, remedy="take both from one run"):
     """Load what `save_weights` wrote.
+
+    Args:
+        model: a built `keras.Model`.
+        path: the file.
+        remedy: what to do where it holds the weights of another network.
 
     Returns:
         the facts stored with the weights.
@@ -62,9 +67,7 @@ def load_weights(model, path):
             model.load_weights(file)
     except (ValueError, KeyError, OSError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"{path}: does not fit its run's config.json ({reason}); take both from one run"
-        ) from error
+        raise InputError(f"{path}: does not fit the network ({reason}); {remedy}") from error
     return about
 
 

@@ -197,6 +197,12 @@ def _add_train(verbs):
         "efficientnet_lite2, xception, mobilenet_v3_small or tiny",
     )
     option("--weights", "imagenet", help="imagenet, none, or a weights file of the backbone")
+    option(
+        "--start",
+        "none",
+        metavar="RUN",
+        help="run that training begins with the weights of, or default: the shipped detector",
+    )
     option("--image-size", 299, type=count, help="side of the input, pixels")
     option("--patches", 5, type=count, help="k, patches along each side")
     option("--alpha", 0.33, type=float, help="low-frequency triangle that is filtered out")

@@ -42,6 +42,17 @@ def load(run):
     return model
 
 
+def load_weights_of(run, model):
+    """Give `model` the best weights of a run.
+
+    Raises:
+        InputError: naming the file that is missing, damaged or of another network.
+    """
+    path = files.join(folder_of(run), BEST)
+    read_config(run)
+    load_weights(model, path, "give the settings of that run's network, or another run")
+
+
 def folder_of(run):
     """Where a run lies: the folder itself, or that of the shipped detector for `"default"`."""
     return Path(__file__).with_name("shipped") if run == DEFAULT else run

@@ -63,6 +63,8 @@ class Settings:
         image_size, patches, alpha, weights, frequency, rfam, similarity, head_norm,
             attend_streams, decoder: as in `lrl_keras.LRL`. The classifier has `image_size` and
             `weights` alone, and no loss but that of the label.
+        start: run that training begins with the weights of, in place of `weights`; or
+            `"default"`, the shipped detector. Its network must be the same but for `image_size`.
         methods: forgery methods that are trained on and chosen by, beside all real faces;
             default: all of the records.
         head_epochs: epochs at the beginning that leave the backbones as they are.
@@ -93,6 +95,7 @@ class Settings:
     head_norm: bool = True
     attend_streams: bool = True
     decoder: str = "light"
+    start: str | None = None
     methods: tuple[str, ...] | None = None
     head_epochs: int = 0
     epochs: int = 50

@@ -84,9 +84,12 @@ def _fit(records, run, settings, manifest, fingerprint, verbose):
     )
     keeper = callbacks.Checkpoints(run)
     # Pretrained weights would be overwritten, and may not be at hand any more.
-    weights = None if keeper.states() else settings.weights
+    begun = bool(keeper.states())
+    weights = None if begun or settings.start else settings.weights
     with _strategy(settings).scope():
         model = build(dataclasses.replace(settings, weights=weights), manifest)
+        if settings.start and not begun:
+            runs.load_weights_of(settings.start, model)
         compile(model, settings)
         model.optimizer.build(model.trainable_variables)
     if not files.exists(files.join(run, runs.CONFIG)):

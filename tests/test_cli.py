@@ -142,7 +142,9 @@ def test_mistakes_are_one_line(arguments, run, photograph_records, tmp_path, cap
 def test_reader_that_leaves_early_is_no_traceback(run, tmp_path):
     for index in range(3):
         Image.fromarray(data.coffee()).save(tmp_path / f"{index}.png")
-    command = f"{sys.executable} -m lrl_keras.cli predict {tmp_path} --run {run} --crop none | head -n 1"
+    command = (
+        f"{sys.executable} -m lrl_keras.cli predict {tmp_path} --run {run} --crop none | head -n 1"
+    )
     environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
     done = subprocess.run(
         command, shell=True, capture_output=True, text=True, timeout=120, env=environment
