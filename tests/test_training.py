@@ -92,6 +92,21 @@ def test_resume_continues_bit_for_bit(finished, photograph_records, tmp_path):
     assert (half / "history.csv").read_text() == (run / "history.csv").read_text()
 
 
+def test_training_starts_from_another_run(finished, photograph_records, tmp_path):
+    run, _ = finished
+    still = {**SMALL, "epochs": 1, "learning_rate": 1e-12, "weight_decay": 0.0}
+    start = lrl_keras.load(run).trainable_variables
+    model = train(photograph_records, tmp_path / "a", Settings(**still, start=str(run)), verbose=0)
+    for before, after in zip(start, model.trainable_variables, strict=True):
+        np.testing.assert_allclose(after, before, atol=1e-6)
+    with pytest.raises(InputError, match=r"best\.weights\.h5: does not fit the network") as caught:
+        others = {**still, "frequency": True, "start": str(run)}
+        train(photograph_records, tmp_path / "b", Settings(**others), verbose=0)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(InputError, match=r"nowhere/config\.json: not found"):
+        train(photograph_records, tmp_path / "c", Settings(**still, start="nowhere"), verbose=0)
+
+
 @pytest.mark.long
 def test_records_and_runs_behind_urls_are_as_local_ones(finished, photograph_records, tmp_path):
     run, _ = finished
