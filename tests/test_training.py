@@ -99,9 +99,9 @@ def test_training_starts_from_another_run(finished, photograph_records, tmp_path
     model = train(photograph_records, tmp_path / "a", Settings(**still, start=str(run)), verbose=0)
     for before, after in zip(start, model.trainable_variables, strict=True):
         np.testing.assert_allclose(after, before, atol=1e-6)
+    others = Settings(**{**still, "frequency": True, "start": str(run)})
     with pytest.raises(InputError, match=r"best\.weights\.h5: does not fit the network") as caught:
-        others = {**still, "frequency": True, "start": str(run)}
-        train(photograph_records, tmp_path / "b", Settings(**others), verbose=0)
+        train(photograph_records, tmp_path / "b", others, verbose=0)
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match=r"nowhere/config\.json: not found"):
         train(photograph_records, tmp_path / "c", Settings(**still, start="nowhere"), verbose=0)
