@@ -4,6 +4,8 @@ A run's folder is named after its settings and its records, so that experiments 
 training share it, and so that other settings never meet the results of these.
 """
 
+from __future__ import annotations
+
 import csv
 import dataclasses
 import hashlib
@@ -30,11 +32,13 @@ class Run:
         settings: `lrl_keras.training.Settings`.
         records: `experiments.datasets.Records` that it is trained on.
         out: folder of the experiments.
+        before: the `Run` that its settings start from, trained first; `None`: none.
     """
 
     settings: training.Settings
     records: Records
     out: str
+    before: Run | None = None
 
     @property
     def folder(self):
@@ -46,6 +50,8 @@ class Run:
             if getattr(self.settings, field.name) != field.default
         }
         chosen.pop("cache", None)  # Changes nothing but the speed.
+        if self.before is not None:
+            chosen["start"] = files.name_of(self.before.folder)  # Wherever OUT lies.
         identity = json.dumps([chosen, self.records.fingerprint], sort_keys=True)
         digest = hashlib.sha256(identity.encode()).hexdigest()[:10]
         return files.join(self.out, "runs", f"{self.records.name}-{self._words()}-{digest}")
@@ -95,6 +101,8 @@ class Run:
         """Train, or go on where an interrupted training was; nothing if it is finished."""
         if self.finished():
             return
+        if self.before is not None:
+            self.before.train(verbose)
         before, start = self.seconds(), time.monotonic()
         begun = files.exists(files.join(self.folder, run_folders.CONFIG))
         try:
