@@ -50,12 +50,19 @@ class HeadFirst(keras.callbacks.Callback):
         super().__init__()
         self._epochs = epochs
 
+    def on_train_begin(self, logs=None):
+        layers = [layer for stage in self.model.stages for layer in stage._flatten_layers()]
+        self._frozen = [layer for layer in layers if not layer.trainable]
+
     def on_epoch_begin(self, epoch, logs=None):
         trained = epoch >= self._epochs
         if all(stage.trainable == trained for stage in self.model.stages):
             return
         for stage in self.model.stages:
             stage.trainable = trained
+        if trained:
+            for layer in self._frozen:
+                layer.trainable = False
         # `fit` has traced a step with the variables that were trained before.
         self.model.make_train_function(force=True)
 

@@ -215,6 +215,12 @@ def _add_train(verbs):
     option("--attend-streams", "on", action=boolean, help="feed attended maps to the next stage")
     option("--methods", "all", nargs="+", metavar="METHOD", help="forgery methods to train on")
     option("--head-epochs", 0, type=int, help="first epochs that leave the backbones as they are")
+    option(
+        "--frozen-norm",
+        "off",
+        action=boolean,
+        help="leave the backbones' BatchNormalization as it was at the start",
+    )
     option("--epochs", 50, type=count, help="passes over the balanced training split")
     option("--batch-size", 32, type=count, help="faces a step, over all GPUs")
     option("--learning-rate", "2e-4", type=float, help="of the first epoch")

@@ -58,6 +58,19 @@ def folder_of(run):
     return Path(__file__).with_name("shipped") if run == DEFAULT else run
 
 
+def fingerprint(run):
+    """SHA-256 of the best weights of a run.
+
+    Raises:
+        InputError: naming the file that is missing.
+    """
+    read_config(run)
+    path = files.join(folder_of(run), BEST)
+    if not files.exists(path):
+        raise InputError(f"{path}: not found")
+    return files.sha256(path)
+
+
 def is_run(path):
     """Whether a folder holds a run."""
     return files.exists(files.join(path, CONFIG))

@@ -68,6 +68,9 @@ class Settings:
         methods: forgery methods that are trained on and chosen by, beside all real faces;
             default: all of the records.
         head_epochs: epochs at the beginning that leave the backbones as they are.
+        frozen_norm: whether the backbones' BatchNormalization stays as it was at the start,
+            statistics, scale and offset: a third less time on a CPU, and small batches do not
+            disturb it.
         epochs: passes over the balanced training split.
         batch_size: faces a step, over all GPUs.
         learning_rate: of the first epoch.
@@ -98,6 +101,7 @@ class Settings:
     start: str | None = None
     methods: tuple[str, ...] | None = None
     head_epochs: int = 0
+    frozen_norm: bool = False
     epochs: int = 50
     batch_size: int = 32
     learning_rate: float = 2e-4
@@ -199,6 +203,11 @@ def _warn_of_uneven_patches(model):
 
 def compile(model, settings):
     """Compile `model` with the losses and the optimizer of `settings`."""
+    if settings.frozen_norm:
+        for stage in model.stages:
+            for layer in stage._flatten_layers():
+                if isinstance(layer, keras.layers.BatchNormalization):
+                    layer.trainable = False
     on_gpu = bool(tf.config.list_physical_devices("GPU"))
     if not on_gpu:
         # XLA, which would do as much by itself, is slow at depthwise convolutions on a CPU.

@@ -93,16 +93,16 @@ def _fit(records, run, settings, manifest, fingerprint, verbose):
         compile(model, settings)
         model.optimizer.build(model.trainable_variables)
     if not files.exists(files.join(run, runs.CONFIG)):
-        runs.write_config(
-            run,
-            {
-                "architecture": settings.architecture,
-                "model": model.get_config(),
-                "settings": dataclasses.asdict(settings),
-                "records": {"manifest_sha256": fingerprint, "counts": manifest["counts"]},
-                "versions": runs.versions(),
-            },
-        )
+        about = {
+            "architecture": settings.architecture,
+            "model": model.get_config(),
+            "settings": dataclasses.asdict(settings),
+            "records": {"manifest_sha256": fingerprint, "counts": manifest["counts"]},
+            "versions": runs.versions(),
+        }
+        if settings.start:
+            about["start"] = {"weights_sha256": runs.fingerprint(settings.start)}
+        runs.write_config(run, about)
 
     logs = files.join(run, "logs")
     epoch = keeper.restore(model)
@@ -149,12 +149,15 @@ def _agree(run, settings, fingerprint, resume):
     if not resume:
         raise InputError(f"{run}: holds a run already; go on with --resume or name another folder")
     saved = saved_settings(run)
-    trained_on = runs.read_config(run).get("records", {}).get("manifest_sha256")
+    config = runs.read_config(run)
+    trained_on = config.get("records", {}).get("manifest_sha256")
     if trained_on != fingerprint:
         raise InputError(f"{run}: was trained on other records; give the same ones or a new folder")
     settings = settings or saved
     for field in dataclasses.fields(Settings):
         before, now = getattr(saved, field.name), getattr(settings, field.name)
+        if field.name == "start" and before and now:  # They may lie elsewhere now.
+            before, now = config.get("start", {}).get("weights_sha256"), runs.fingerprint(now)
         if field.name not in _FREE and before != now:
             raise InputError(
                 f"{run}: was started with {field.name}={before!r}, received {now!r}; leave it out "

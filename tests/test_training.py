@@ -105,6 +105,12 @@ def test_training_starts_from_another_run(finished, photograph_records, tmp_path
     assert "\n" not in str(caught.value)
     with pytest.raises(InputError, match=r"nowhere/config\.json: not found"):
         train(photograph_records, tmp_path / "c", Settings(**still, start="nowhere"), verbose=0)
+    moved = shutil.copytree(run, tmp_path / "moved")
+    again = Settings(**still, start=str(moved))
+    train(photograph_records, tmp_path / "a", again, resume=True, verbose=0)
+    other = Settings(**still, start=str(tmp_path / "a"))
+    with pytest.raises(InputError, match="was started with start="):
+        train(photograph_records, tmp_path / "a", other, resume=True, verbose=0)
 
 
 @pytest.mark.long

@@ -5,7 +5,7 @@ from scipy import fft, ndimage
 from skimage import data, measure, transform
 
 from lrl_keras.data import blending
-from lrl_keras.data.blending import retouching
+from lrl_keras.data.blending import retouching, views
 from lrl_keras.data.blending.meshes import grid, warp
 from lrl_keras.data.blending.region import face_axes
 from lrl_keras.data.blending.retouching import retouch
@@ -425,6 +425,24 @@ def test_where_nothing_can_be_forged_the_picture_stays(method):
         np.testing.assert_array_equal(forgery, target.image)
         assert mask.shape == (200, 200)
         assert not mask.any()
+
+
+def test_a_donor_who_looks_the_other_way_is_mirrored():
+    donor = view_of(*mirrored())
+    for seed in range(4):
+        _, forgery, mask = forged("swap", seed, donor=donor)
+        _, other, other_mask = forged("swap", seed, donor=views.mirrored(donor))
+        np.testing.assert_array_equal(forgery, other)
+        np.testing.assert_array_equal(mask, other_mask)
+
+
+@pytest.mark.parametrize(("nose", "alike"), [((83, 95), True), ((83, 118), False)])
+def test_a_face_is_not_laid_over_itself(nose, alike):
+    ours, theirs = LANDMARKS.copy(), LANDMARKS.copy()
+    ours[2, 0], theirs[2, 0] = nose
+    for seed in range(4):
+        _, weight = swap(astronaut(), ours, astronaut(), theirs, np.random.default_rng(seed))
+        assert weight.any() == alike
 
 
 def test_a_forgery_that_shows_nothing_is_none():

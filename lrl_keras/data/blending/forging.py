@@ -4,9 +4,11 @@ import dataclasses
 
 import numpy as np
 
+from lrl_keras.data.blending.region import pose_distance
 from lrl_keras.data.blending.retouching import retouch
 from lrl_keras.data.blending.self_blending import self_blend
 from lrl_keras.data.blending.swapping import swap
+from lrl_keras.data.blending.views import mirrored
 
 SELF_BLENDED, SWAP = "self-blended", "swap"
 METHODS = (SELF_BLENDED, SWAP)
@@ -41,7 +43,8 @@ def forge(method, target, donor, rng):
     Args:
         method: one of `METHODS`.
         target: a `Target`.
-        donor: a view of another's face for `"swap"`, about as large; otherwise not looked at.
+        donor: a view of another's face for `"swap"`, about as large, mirrored where that is held
+            more like the target's; otherwise not looked at.
         rng: `numpy.random.Generator`.
 
     Returns:
@@ -53,6 +56,11 @@ def forge(method, target, donor, rng):
         InputError: landmarks that span no face.
     """
     view = target.view
+    if method == SWAP:
+        donor = min(
+            (donor, mirrored(donor)),
+            key=lambda other: pose_distance(other.landmarks, view.landmarks),
+        )
     for _ in range(_TRIES):
         if method == SWAP:
             image, weight = swap(target.image, view.landmarks, donor.image, donor.landmarks, rng)

@@ -34,7 +34,8 @@ def swap(target, landmarks, donor, donor_landmarks, rng):
 
     Returns:
         the forgery, uint8 (H, W, 3), and the donor's weight at each pixel, float32 (H, W) in
-        [0, 1]: the forgery is equal to the target where it is 0.
+        [0, 1]: the forgery is equal to the target where it is 0, which is everywhere where the two
+        are held so differently that the donor's face would be laid over itself.
 
     Raises:
         InputError: the landmarks of one of them span no face.
@@ -50,6 +51,8 @@ def swap(target, landmarks, donor, donor_landmarks, rng):
         return forged, weight
     box = _bounds(region)
     places = _places(_controls(landmarks, axes), _controls(donor_landmarks, donor_axes), box)
+    if _folds(places):
+        return forged, weight
     rows, columns = box
     weight[box] = soften(
         region[box] * _inside(places, donor.shape[:2], region[box].shape), softness
@@ -159,6 +162,12 @@ def _places(points, donor_points, box):
         kernel="thin_plate_spline",
     )
     return spline((corners.reshape(-1, 2) - centre) / scale).reshape(corners.shape)
+
+
+def _folds(places):
+    """Whether the grid turns a cell over."""
+    along, down = np.diff(places, axis=1)[:-1], np.diff(places, axis=0)[:, :-1]
+    return bool((along[..., 0] * down[..., 1] <= along[..., 1] * down[..., 0]).any())
 
 
 def _inside(places, shape, size):

@@ -48,7 +48,7 @@ class View:
 def centred(face, size):
     """The crop of the face itself, a `View` with `size` pixels a side."""
     x0, y0, x1, _ = face.box
-    return _cut(face, np.array([x0, y0]) + (x1 - x0) / 2, x1 - x0, 0.0, False, size)
+    return _cut(face, np.array([x0, y0]) + (x1 - x0) / 2, x1 - x0, 0.0, size)
 
 
 def random_view(face, size, rng):
@@ -70,16 +70,23 @@ def random_view(face, size, rng):
     side = (x1 - x0) * np.exp(rng.uniform(*np.log(_SCALE)))
     centre = np.array([x0, y0]) + (x1 - x0) * (0.5 + rng.uniform(-_SHIFT, _SHIFT, 2))
     angle = np.deg2rad(rng.uniform(-_TURN, _TURN)) if rng.random() < _TURNED else 0.0
-    mirrored = rng.random() < 0.5
+    mirror = rng.random() < 0.5
     reach = side * (abs(np.sin(angle)) + abs(np.cos(angle)))
     if reach > min(height, width):
         angle, side = 0.0, min(side, height, width)
         reach = side
     centre = np.clip(centre, reach / 2, np.array([width, height]) - reach / 2)
-    return _cut(face, centre, side, angle, mirrored, size)
+    view = _cut(face, centre, side, angle, size)
+    return mirrored(view) if mirror else view
 
 
-def _cut(face, centre, side, angle, mirrored, size):
+def mirrored(view):
+    """The view as a mirror shows it; its box stays."""
+    landmarks = view.landmarks[list(_MIRRORED)] * [-1, 1] + [len(view.image), 0]
+    return View(np.ascontiguousarray(view.image[:, ::-1]), landmarks, view.box)
+
+
+def _cut(face, centre, side, angle, size):
     picture = Image.fromarray(face.image)
     box = (*(centre - side / 2), *(centre + side / 2))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -96,8 +103,4 @@ def _cut(face, centre, side, angle, mirrored, size):
         limits = [max(box[0], 0), max(box[1], 0), *np.minimum(box[2:], picture.size)]
         cut = picture.resize((size, size), Image.Resampling.BILINEAR, box=limits)
     landmarks = (face.landmarks - centre) @ turn * (size / side) + size / 2
-    image = np.asarray(cut)
-    if mirrored:
-        image = np.ascontiguousarray(image[:, ::-1])
-        landmarks = landmarks[list(_MIRRORED)] * [-1, 1] + [size, 0]
-    return View(image, landmarks, tuple(float(edge) for edge in box))
+    return View(np.asarray(cut), landmarks, tuple(float(edge) for edge in box))
