@@ -79,7 +79,7 @@ class Detector:
     def report(self):
         shipped = self._ship()
         found = {
-            name: [self._figures(run) for run in runs_ if run.finished()]
+            name: [self._measured(run.network, run.folder) for run in runs_ if run.finished()]
             for name, runs_ in self._compared().items()
         }
         every = [run for task in self.tasks() for run in (task.run.before, task.run)]
@@ -114,9 +114,6 @@ class Detector:
 
     def _size(self, size):
         return _SMOKE_SIZE if self._choice.smoke else size
-
-    def _figures(self, run):
-        return self._measured(run.network, run.folder)
 
     def _measured(self, network, folder, whole=False):
         """Figures of a network by what it is tested on: evaluated once, kept beside its weights."""
@@ -153,7 +150,10 @@ class Detector:
                 folder,
                 half=True,
                 about={
-                    "settings": dataclasses.asdict(run.settings),
+                    "settings": {
+                        **dataclasses.asdict(run.settings),
+                        "start": files.name_of(run.before.folder),  # Wherever OUT lies.
+                    },
                     "records": {"manifest_sha256": self._faces.fingerprint},
                     "calibration": {"scale": scale, "shift": shift},
                     "command": self._choice.command,
@@ -203,8 +203,11 @@ def _table(found):
     names = list(next((of[0]["figures"] for of in found.values() if of), {}))
     cells = []
     for row, measured in found.items():
-        line = [report.percent([_auc(one["figures"][name]) for one in measured]) for name in names]
-        crf30 = [_auc({"frame": one["degraded"]["video_compression"][0]}) for one in measured]
+        line = [
+            report.percent([_auc(one["figures"][name]["frame"]) for one in measured])
+            for name in names
+        ]
+        crf30 = [_auc(one["degraded"]["video_compression"][0]) for one in measured]
         cells.append([row, *line, report.percent(crf30)])
     return report.rows(["AUC", *names, "made here, CRF 30"], cells)
 
@@ -241,8 +244,8 @@ def _shipped_lines(shipped):
     ]
 
 
-def _auc(result):
-    return 100 * result["frame"]["overall"]["auc"]
+def _auc(figures):
+    return 100 * figures["overall"]["auc"]
 
 
 def main(argv=None):

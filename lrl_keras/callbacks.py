@@ -92,8 +92,7 @@ class StopWhenBroken(keras.callbacks.Callback):
             self._stop(str(error))
 
     def _optimizer_steps(self):
-        optimizer = getattr(self.model.optimizer, "inner_optimizer", self.model.optimizer)
-        return int(optimizer.iterations)
+        return int(_inner_optimizer(self.model).iterations)
 
     def _stop(self, what):
         raise FloatingPointError(
@@ -173,6 +172,41 @@ class Checkpoints(keras.callbacks.Callback):
             writer = csv.DictWriter(file, list(self._rows[0]))
             writer.writeheader()
             writer.writerows(self._rows)
+
+
+class Averaged(keras.callbacks.Callback):
+    """Validates and keeps the average of the weights that the optimizer makes, where it does.
+
+    From validation to the next epoch the model holds the average, and the optimizer, in its place,
+    the weights of the last step, in what is saved too. To be called after `Checkpoints`.
+    """
+
+    def on_test_begin(self, logs=None):
+        self._swap()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch:
+            self._swap()
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch == self.params["epochs"] - 1:
+            # `fit` ends with the optimizer's average becoming the weights.
+            for variable, average in self._pairs():
+                average.assign(variable)
+
+    def _swap(self):
+        for variable, average in self._pairs():
+            last = keras.ops.convert_to_numpy(variable)
+            variable.assign(average)
+            average.assign(last)
+
+    def _pairs(self):
+        optimizer = _inner_optimizer(self.model)
+        if not optimizer.use_ema:
+            return ()
+        return zip(
+            optimizer._trainable_variables, optimizer._model_variables_moving_average, strict=True
+        )
 
 
 class Pictures(keras.callbacks.Callback):
@@ -295,6 +329,11 @@ class Hyperparameters(keras.callbacks.Callback):
             for column, name in _FIGURES.items():
                 tf.summary.scalar(column, best[name])
             self._writer.flush()
+
+
+def _inner_optimizer(model):
+    """The optimizer itself, not what scales its losses for float16."""
+    return getattr(model.optimizer, "inner_optimizer", model.optimizer)
 
 
 def _label_counts(model):

@@ -226,6 +226,7 @@ def _add_train(verbs):
     option("--learning-rate", "2e-4", type=float, help="of the first epoch")
     option("--halve-every", 10, type=count, help="epochs after which the rate is halved")
     option("--weight-decay", "1e-5", type=float, help="L2 factor, added to the gradient")
+    option("--averaging", 0, type=float, help="momentum of the average of weights that is kept")
     option("--label-weight", 1, type=float, help="weight of the label loss")
     option("--similarity-weight", 10, type=float, help="weight of the similarity loss")
     option("--mask-weight", 1, type=float, help="weight of the mask loss")

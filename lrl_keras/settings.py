@@ -45,6 +45,7 @@ _RANGES = (
     ("alpha", 0, 2),
     ("head_epochs", 0, 1_000_000),
     ("weight_decay", 0, 1),
+    ("averaging", 0, 0.99999),
     ("label_weight", 0, 1_000_000),
     ("similarity_weight", 0, 1_000_000),
     ("mask_weight", 0, 1_000_000),
@@ -76,6 +77,8 @@ class Settings:
         learning_rate: of the first epoch.
         halve_every: epochs after which the learning rate is halved, each time.
         weight_decay: L2 factor that is added to the gradient.
+        averaging: momentum of the average over the steps, whose weights are validated and kept in
+            place of the last step's, which differ from step to step; 0: none.
         label_weight, similarity_weight, mask_weight: weights of the losses, Eq. (13).
         similarity_norm: `True` for Eq. (10) literally, see `SimilarityLoss`.
         pixel_reduction: `"sum"` for Eq. (12) literally, see `SegmentationLoss`.
@@ -107,6 +110,7 @@ class Settings:
     learning_rate: float = 2e-4
     halve_every: int = 10
     weight_decay: float = 1e-5
+    averaging: float = 0.0
     label_weight: float = 1.0
     similarity_weight: float = 10.0
     mask_weight: float = 1.0
@@ -136,6 +140,8 @@ class Settings:
                 raise InputError(
                     f"{name} must be one of {', '.join(choices)}, received {getattr(self, name)!r}"
                 )
+        if self.averaging and self.head_epochs >= self.epochs:
+            raise InputError("averaging needs an epoch that trains all; head_epochs must be fewer")
         for field in dataclasses.fields(self):
             if (
                 self.architecture != "lrl"
@@ -215,7 +221,12 @@ def compile(model, settings):
         pointwise.as_products(model)
         fixed_sums.fix(model)
     model.compile(
-        optimizer=AdamL2(settings.learning_rate, settings.weight_decay),
+        optimizer=AdamL2(
+            settings.learning_rate,
+            settings.weight_decay,
+            use_ema=settings.averaging > 0,
+            ema_momentum=settings.averaging,
+        ),
         loss={
             "label": LabelLoss(),
             "similarity": SimilarityLoss(settings.patches, norm=settings.similarity_norm),

@@ -128,6 +128,7 @@ def _fit(records, run, settings, manifest, fingerprint, verbose):
                 callbacks.Pictures(files.join(logs, "pictures"), validation),
                 callbacks.PrecisionRecall(files.join(logs, "curves")),
                 keeper,
+                callbacks.Averaged(),
                 callbacks.Hyperparameters(
                     files.join(logs, "hparams"),
                     {"records": os.fspath(records), **words(settings)},

@@ -1,5 +1,6 @@
 """Training from records, killed and resumed."""
 
+import collections
 import fcntl
 import json
 import shutil
@@ -201,6 +202,39 @@ def test_the_head_is_trained_alone_at_first(photograph_records, tmp_path):
     whole = Settings(**{**CLASSIFIER, "head_epochs": 1})
     train(photograph_records, tmp_path / "whole", whole, verbose=0)
     _assert_same_state(tmp_path / "whole", tmp_path / "run", 2)
+
+
+def test_a_frozen_norm_stays_as_it_was_at_the_start(photograph_records, tmp_path):
+    settings = Settings(**{**CLASSIFIER, "epochs": 2, "head_epochs": 1, "frozen_norm": True})
+    model = train(photograph_records, tmp_path / "run", settings, verbose=0)
+    keras.utils.set_random_seed(0)
+    start = training.build(settings, {"arguments": {"image_size": 48}})
+    kinds = collections.Counter()
+    for stage, before in zip(model.stages, start.stages, strict=True):
+        for layer, other in zip(stage.layers, before.layers, strict=True):
+            norm = isinstance(layer, keras.layers.BatchNormalization)
+            for ours, theirs in zip(layer.get_weights(), other.get_weights(), strict=True):
+                kinds[norm, np.array_equal(ours, theirs)] += 1
+    assert set(kinds) == {(True, True), (False, False)}
+
+
+def test_the_average_of_the_weights_is_kept(photograph_records, tmp_path):
+    everything = int(lrl_keras.data.load(photograph_records, "train", 1).cardinality())
+    one_step = {**CLASSIFIER, "batch_size": everything}
+
+    def weights(name, epochs, averaging, resume=False):
+        settings = Settings(**{**one_step, "epochs": epochs, "averaging": averaging})
+        model = train(photograph_records, tmp_path / name, settings, resume=resume, verbose=0)
+        return [variable.numpy() for variable in model.trainable_variables]
+
+    first, second = weights("one", 1, 0.0), weights("two", 2, 0.0)
+    averages = weights("averaged", 2, 0.75)
+    for before, after, average in zip(first, second, averages, strict=True):
+        np.testing.assert_allclose(average, 0.75 * before + 0.25 * after, rtol=1e-5, atol=1e-7)
+    weights("halves", 1, 0.75)
+    for whole, resumed in zip(averages, weights("halves", 2, 0.75, resume=True), strict=True):
+        np.testing.assert_array_equal(whole, resumed)
+    _assert_same_state(tmp_path / "averaged", tmp_path / "halves", 2)
 
 
 @pytest.mark.long
