@@ -243,7 +243,7 @@ def _add_train(verbs):
         choices=AUGMENTATIONS,
         help="random changes of the faces; strong: mirrored, turned, scaled, blurred, recoloured, "
         "noisy, compressed, with parts erased; video: mirrored, of a lower resolution, noisy, "
-        "compressed as video or photograph",
+        "compressed as video or photograph, and as strong",
     )
     option("--cache", "off", action=boolean, help="keep the decoded training faces in memory")
     option(

@@ -23,11 +23,11 @@ def augmentation(name, image_size):
         function of image, uint8 tensor (H, W, 3), mask, uint8 tensor (H, W, 1) of 0 and 1, and
         seed, int64 tensor (2,). It returns image and mask in the same form, (S, S).
     """
-    if name == "video":
-        return lambda image, mask, seed: as_in_video(*flip(image, mask, seed), image_size, seed)
-    strong = Strong() if name == "strong" else None
+    strong = Strong() if name in ("strong", "video") else None
 
     def change(image, mask, seed):
+        if name == "video":
+            return strong(*as_in_video(*flip(image, mask, seed), image_size, seed), seed)
         image, mask = images.resize(image, image_size), images.resize_mask(255 * mask, image_size)
         if name != "none":
             image, mask = flip(image, mask, seed)

@@ -1,4 +1,4 @@
-"""The augmentation `video`: a face as it comes out of a compressed video or photograph."""
+"""A face as it comes out of a compressed video or photograph: half of the augmentation `video`."""
 
 import numpy as np
 import tensorflow as tf
@@ -6,9 +6,9 @@ from PIL import Image
 
 from lrl_keras import degradations
 
-_SHRUNK, _SMALLEST = 0.7, 0.3
-_NOISY, _NOISE = 0.2, (1, 6)
-_H264, _CRF, _FRAMES = 0.75, (18, 40), (1, 2, 3)
+_SHRUNK, _SMALLEST = 0.5, 0.5
+_NOISY, _NOISE = 0.1, (1, 6)
+_H264, _CRF, _FRAMES = 0.5, (18, 36), (1, 2, 3)
 _JPEG, _QUALITY = 0.15, (30, 95)
 _MOTION = 2
 _WAYS = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.BOX)
@@ -19,9 +19,9 @@ def as_in_video(image, mask, size, seed):
 
     | in this order | share | strength |
     |---|---|---|
-    | lower resolution | 0.7 | 0.3 to 1 times the side, even on a logarithmic scale |
-    | sensor noise, Gaussian | 0.2 | standard deviation 1 to 6 of 255 |
-    | H.264 (libx264, 4:2:0) | 0.75 | CRF 18 to 40; last of 1 to 3 frames that move up to 2 pixels |
+    | lower resolution | 0.5 | 0.5 to 1 times the side, even on a logarithmic scale |
+    | sensor noise, Gaussian | 0.1 | standard deviation 1 to 6 of 255 |
+    | H.264 (libx264, 4:2:0) | 0.5 | CRF 18 to 36; last of 1 to 3 frames that move up to 2 pixels |
     | or else JPEG | 0.15 | quality 30 to 95 |
     | size of the network | 1 | bilinear |
 

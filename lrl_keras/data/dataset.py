@@ -57,9 +57,9 @@ def load(
         balance: as many real as forged examples, by leaving out examples of the larger class,
             each epoch others; default: for `"train"` only.
         augment: `"flip"` (mirror every second example), `"strong"` (flip, and the changes of
-            `lrl_keras.data.strong.Strong`), `"video"` (flip, and
-            `lrl_keras.data.compression.as_in_video`) or `"none"`; default: `"flip"` for `"train"`,
-            otherwise `"none"`.
+            `lrl_keras.data.strong.Strong`), `"video"` (flip,
+            `lrl_keras.data.compression.as_in_video`, and the changes of `Strong`) or `"none"`;
+            default: `"flip"` for `"train"`, otherwise `"none"`.
         cache: decode every example of the split once, now, and keep it in memory: four bytes a
             pixel, 3.6 GB for 10,000 examples at 299 pixels.
         drop_remainder: leave out the last batch where it is not full; default: for `"train"`

@@ -60,7 +60,7 @@ def test_only_the_region_changes(mode):
         assert not weight[:, [0, -1]].any()
         shares.append((weight > 0.5).mean())
     assert max(shares) < 0.3
-    assert max(shares) > 2 * min(shares) > 0
+    assert max(shares) > 1.5 * min(shares) > 0
     np.testing.assert_array_equal(image, before)
 
 
@@ -97,7 +97,7 @@ def test_a_retouched_target_stays_as_it_is_outside():
     assert (forgery[inside] != target[inside]).mean() > 0.5
 
 
-def test_the_mask_may_be_weaker_than_its_weight_but_not_than_half():
+def test_the_copy_is_laid_on_at_three_quarters_or_in_full():
     target = np.zeros((200, 200, 3), np.uint8)
     white, levels = np.full_like(target, 200), set()
     for seed in range(40):
@@ -105,11 +105,11 @@ def test_the_mask_may_be_weaker_than_its_weight_but_not_than_half():
         if not (weight > 0.999).any():
             continue
         ratio = forgery[weight > 0.999].mean() / 200
-        assert 0.49 < ratio < 1.01
+        assert 0.74 < ratio < 1.01
         levels.add(round(4 * ratio))
         expected = np.rint(200 * ratio * weight)
         assert np.abs(forgery[..., 0] - expected).max() <= 2
-    assert levels == {2, 3, 4}
+    assert levels == {3, 4}
 
 
 def test_retouching_is_small_and_goes_both_ways():
@@ -133,7 +133,7 @@ def retouched_by(texture, monkeypatch, image, count=12):
     """A picture of which one texture is changed and not the colours, by `count` seeds."""
     monkeypatch.setattr(retouching, "_TEXTURES", (texture,))
     monkeypatch.setattr(retouching, "_SHARES", (1,))
-    seeds = (seed for seed in range(1000) if np.random.default_rng(seed).random() > 0.7)
+    seeds = (seed for seed in range(1000) if np.random.default_rng(seed).random() > 0.75)
     for _ in range(count):
         yield retouch(image, np.random.default_rng(next(seeds))).astype(float)
 
@@ -148,7 +148,7 @@ def spectrum(image):
 
 def test_colours_alone_change_by_one_affine_map():
     image = astronaut()
-    seeds = [seed for seed in range(60) if np.random.default_rng(seed).random() < 0.3]
+    seeds = [seed for seed in range(60) if np.random.default_rng(seed).random() < 0.55]
     assert len(seeds) > 8
     for seed in seeds:
         changed = retouch(image, np.random.default_rng(seed)).reshape(-1, 3).astype(float)

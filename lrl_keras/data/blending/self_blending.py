@@ -7,7 +7,9 @@ from lrl_keras.data.blending.region import face_axes, random_region
 from lrl_keras.data.blending.retouching import retouch
 from lrl_keras.data.blending.weights import blend, resized, soften
 
-_RATIOS = (0.5, 0.75, 1, 1)
+_RATIOS = (0.75, 1, 1, 1)
+# Share of the copies that are moved alone, and how much farther they are then.
+_MOVED_ALONE, _FARTHER = 0.25, 2.2
 _CELLS = (8, 8)
 _KNOTS = 5
 
@@ -21,12 +23,12 @@ def self_blend(image, landmarks, rng, target=None):
             `lrl_keras.faces.Face` has them.
         rng: `numpy.random.Generator`.
         target: uint8 (H, W, 3), what the face is blended into: `image` retouched. Then the copy
-            is not retouched. Defaults to `image` itself, and the copy is.
+            is not retouched. Defaults to `image` itself, and the copy is, three times of four.
 
     Returns:
         the forgery, uint8 (H, W, 3), and the copy's weight at each pixel, float32 (H, W) in
         [0, 1]: the forgery is equal to the target where the weight is 0. The copy may be blended
-        in at less than this weight (0.5 times, at least), evenly over the region.
+        in at less than this weight (0.75 times, at least), evenly over the region.
 
     Raises:
         InputError: the landmarks span no face.
@@ -35,28 +37,29 @@ def self_blend(image, landmarks, rng, target=None):
         Shiohara and Yamasaki, Detecting Deepfakes with Self-Blended Images, CVPR 2022.
     """
     axes = face_axes(landmarks)
+    moved_alone = rng.random() < _MOVED_ALONE
+    source = retouch(image, rng) if target is None and not moved_alone else image
     if target is None:
-        source, target = retouch(image, rng), image
-    else:
-        source = image
+        target = image
     region = random_region(axes, image.shape[:2], rng)
-    source = warp(source, _moved(image.shape, axes, rng))
+    source = warp(source, _moved(image.shape, axes, rng, _FARTHER if moved_alone else 1))
     # From a seam of half a pixel, as where a rendered face is laid over the frame.
-    softness = axes.size * np.exp(rng.uniform(np.log(0.006), np.log(0.25)))
+    softness = axes.size * np.exp(rng.uniform(np.log(0.01), np.log(0.2)))
     weight = soften(region, softness)
     ratio = _RATIOS[rng.integers(len(_RATIOS))]
     return blend(target, source, ratio * weight), weight
 
 
-def _moved(shape, axes, rng):
+def _moved(shape, axes, rng, reach):
     """Where the cells of the copy come from: scaled about the face, turned, shifted and bent."""
     height, width = shape[:2]
     places = grid((0, 0, width, height), _CELLS)
-    angle, scale = np.deg2rad(rng.uniform(-2, 2)), np.exp(rng.uniform(-0.04, 0.04))
+    angle = reach * np.deg2rad(rng.uniform(-2, 2))
+    scale = np.exp(reach * rng.uniform(-0.04, 0.04))
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    shift = axes.size * rng.uniform((-0.06, -0.05), (0.06, 0.05))
+    shift = reach * axes.size * rng.uniform((-0.06, -0.05), (0.06, 0.05))
     centre = axes.pixels(np.array([[0, 0.5]]))[0]
-    strength = rng.uniform(0, 0.04) * axes.size
+    strength = reach * rng.uniform(0, 0.04) * axes.size
     bends = rng.normal(0, strength, (2, _KNOTS, _KNOTS))
     bends = np.stack([resized(bend, places.shape[:2]) for bend in bends], axis=-1)
     return (places - centre) @ turn.T + centre + shift + bends

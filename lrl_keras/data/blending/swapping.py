@@ -5,10 +5,13 @@ from scipy import interpolate, ndimage
 
 from lrl_keras.data.blending.meshes import grid, warp
 from lrl_keras.data.blending.region import face_axes, outline, random_region
+from lrl_keras.data.blending.retouching import recolour
 from lrl_keras.data.blending.weights import blend, resized, soften
 
 # No forehead: the donor's hair would come along.
-_KINDS = {"face": 0.4, "inner": 0.35, "box": 0.1, "lower": 0.15}
+_KINDS = {"face": 0.6, "inner": 0.4}
+# Share of the swaps whose colours are not those of the target.
+_RECOLOURED = 0.5
 _STRETCH = (1.2, 1.05, 1.05)
 _SMOOTHING = 0.02
 _CELL = 16
@@ -43,7 +46,7 @@ def swap(target, landmarks, donor, donor_landmarks, rng):
     axes, donor_axes = face_axes(landmarks), face_axes(donor_landmarks)
     shape = target.shape[:2]
     region = random_region(axes, shape, rng, _KINDS)
-    softness = axes.size * np.exp(rng.uniform(np.log(0.006), np.log(0.25)))
+    softness = axes.size * np.exp(rng.uniform(np.log(0.01), np.log(0.2)))
     reach = axes.size * rng.uniform(0.5, 1.2)
     weight = np.zeros(shape, np.float32)
     forged = target.copy()
@@ -62,7 +65,10 @@ def swap(target, landmarks, donor, donor_landmarks, rng):
     source = warp(donor, places, (columns.start, rows.start, columns.stop, rows.stop))
     source = match_colours(source, target[box], weight[box])
     source = match_light(source, target[box], weight[box], reach)
-    forged[box] = blend(target[box], _in_range(source), weight[box])
+    source = np.rint(_in_range(source)).astype(np.uint8)
+    if rng.random() < _RECOLOURED:
+        source = recolour(source, rng)
+    forged[box] = blend(target[box], source, weight[box])
     return forged, weight
 
 

@@ -9,7 +9,7 @@ from PIL import Image
 ROOM = 1.3
 
 _SHIFT = 0.06
-_SCALE = (0.92, 1.16)
+_SCALE = (0.8, 1.12)
 _TURNED = 0.5
 _TURN = 8
 _MIRRORED = (1, 0, 2, 4, 3)
