@@ -116,7 +116,7 @@ class Detector:
             seed,
             augment="video",
             start=clean.folder,
-            # Its statistics are those of faces by now; a step takes a third less time.
+            # Its statistics are those of faces by now, and of larger numbers than a batch.
             frozen_norm=True,
             averaging=AVERAGING,
             **common,

@@ -70,8 +70,7 @@ class Settings:
             default: all of the records.
         head_epochs: epochs at the beginning that leave the backbones as they are.
         frozen_norm: whether the backbones' BatchNormalization stays as it was at the start,
-            statistics, scale and offset: a third less time on a CPU, and small batches do not
-            disturb it.
+            statistics, scale and offset: small batches do not disturb it then.
         epochs: passes over the balanced training split.
         batch_size: faces a step, over all GPUs.
         learning_rate: of the first epoch.
