@@ -56,15 +56,12 @@ def test_the_seed_decides(portrait, disc):
         assert not any(np.array_equal(image, before) for before, _ in found[:number])
 
 
-def _compressed(image, mask, number):
-    return as_in_video(*flip(image, mask, number), SIZE, number)
-
-
 def test_the_mask_is_flipped_with_its_image_and_resized(portrait, disc):
     red = np.where(disc == 1, [230, 30, 30], [30, 30, 230]).astype(np.uint8)
     flipped = 0
     for number in range(30):
-        image, mask = (tensor.numpy() for tensor in _compressed(red, disc, seed(number)))
+        mirrored = flip(red, disc, seed(number))
+        image, mask = (tensor.numpy() for tensor in as_in_video(*mirrored, SIZE, seed(number)))
         assert set(np.unique(mask)) == {0, 1}
         redness = image[..., 0].astype(int) - image[..., 2]
         # Chroma of a quarter of the pixels, of a picture of down to half of its side.

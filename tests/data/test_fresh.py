@@ -57,6 +57,19 @@ def test_real_and_forged_alternate(first):
     assert (weights == 1).all()
 
 
+@pytest.mark.parametrize("augment", ["flip", "video"])
+def test_real_and_forged_pass_through_the_same_changes(records, first, augment):
+    def differences(images):
+        # The border, which no region of these faces reaches; the real face before its forgery.
+        rows = images[:, :2].reshape(len(images) // 2, 2, -1)
+        return np.abs(rows[:, 0] - rows[:, 1]).mean(axis=1)
+
+    changed, *_ = epoch(records, augment=augment)
+    assert np.abs(changed - first[0]).mean() > 1
+    # What is compressed differs a little even far from where the pictures do.
+    np.testing.assert_allclose(differences(changed), differences(first[0]), atol=6)
+
+
 def test_a_forgery_is_of_the_view_before_it(first):
     images, masks, *_ = first
     for real, forged, mask in zip(images[::2], images[1::2], masks[1::2, ..., 0], strict=True):

@@ -25,8 +25,8 @@ _OUTLINES = {
     "lower": ((0.42, 0.5), (0.5, 0.9), (1, 0.84), (1.3, 0.6), (1.5, 0.34), (1.6, 0.12)),
     "mouth": ((0.66, 0.3), (0.72, 0.55), (0.95, 0.68), (1.2, 0.55), (1.34, 0.25)),
 }  # fmt: skip
-# Shares in which regions are drawn. Nearly all of the face, as face swaps and re-enactments change
-# it: from small and scattered regions a linear layer on the similarity learnt several times slower.
+# Shares in which regions are drawn: mostly the whole face, as face swaps and re-enactments change
+# it.
 KINDS = {"face": 0.45, "forehead": 0.1, "inner": 0.25, "lower": 0.15, "mouth": 0.05}
 
 # How far the cheeks move against the nose when the head turns, in shares of the nose's own way.
