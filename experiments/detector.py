@@ -4,9 +4,10 @@
 
 ROOT holds real faces, one folder a person. Training forges them anew in every epoch (source
 `self-blended`, `--fresh`). Each network starts from ImageNet weights and is trained twice: on clean
-faces, where it learns quickly what a forgery is, and from there on faces that passed, real and
-forged alike, through lower resolutions and compression (augmentation `video`); then the backbones'
-BatchNormalization stays as it is, and the average of the weights is kept.
+faces, where it learns quickly what a forgery is, and from there on, four times as long, on faces
+that passed, real and forged alike, through lower resolutions and compression (augmentation
+`video`); then the backbones' BatchNormalization stays as it is, and the average of the weights is
+kept.
 
 Under one budget, and with each of `--seeds`, a plain classifier, RGB + MPSM, RGB + frequency + RFAM
 and the whole LRL, with and without `head_norm`, are trained at 160 pixels, classifier and LRL at
@@ -109,9 +110,12 @@ class Detector:
         }
 
     def _run(self, seed, epochs, size, network):
-        common = {"image_size": self._size(size), "epochs": epochs, **network}
-        common["halve_every"] = max(epochs // 3, 1)
-        clean = Run(self._choice.settings(seed, **common), self._faces, self._choice.out)
+        common = {"image_size": self._size(size), **network}
+        clean = Run(
+            self._choice.settings(seed, **common, **_lasting(max(epochs // 4, 1))),
+            self._faces,
+            self._choice.out,
+        )
         video = self._choice.settings(
             seed,
             augment="video",
@@ -120,6 +124,7 @@ class Detector:
             frozen_norm=True,
             averaging=AVERAGING,
             **common,
+            **_lasting(epochs),
         )
         return Run(video, self._faces, self._choice.out, clean)
 
@@ -172,6 +177,10 @@ class Detector:
                 },
             )
         return self._measured(lambda: runs.load(folder), folder, whole=True)
+
+
+def _lasting(epochs):
+    return {"epochs": epochs, "halve_every": max(epochs // 3, 1)}
 
 
 def calibrate(network, records):
@@ -269,7 +278,7 @@ def main(argv=None):
         measured=True,
         extra={
             "identities": ((930, 58, 140), (6, 2, 4), "people of the splits train, val and test"),
-            "longer": (36, 1, "epochs of each training of the detector that is shipped"),
+            "longer": (36, 1, "epochs of the detector that is shipped"),
         },
         backbone=BACKBONE,
         image_size=LARGE,
