@@ -11,7 +11,7 @@ SPREAD := -n 2 --dist worksteal
 TF216_TESTS := tests/layers tests/models tests/data tests/test_losses.py tests/test_files.py tests/test_s3.py
 JAX_TESTS := tests/layers tests/models tests/test_losses.py tests/test_metrics.py tests/test_optimizers.py
 
-.PHONY: demo test test-long test-tf216 clean
+.PHONY: demo test test-jax test-long test-tf216 clean
 
 demo: .venv/installed
 	$(BIN)/lrl-keras demo
@@ -20,6 +20,8 @@ test: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest $(SPREAD) -m "not long"
+
+test-jax: .venv/installed-test
 	KERAS_BACKEND=jax $(BIN)/python -m pytest $(SPREAD) -m "not long" $(JAX_TESTS)
 
 test-long: .venv/installed-test

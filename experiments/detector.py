@@ -11,9 +11,9 @@ kept.
 
 Under one budget, and with each of `--seeds`, a plain classifier, RGB + MPSM, RGB + frequency + RFAM
 and the whole LRL, with and without `head_norm`, are trained at 160 pixels, classifier and LRL at
-224 too. The detector is the whole LRL, trained longer; its scores are calibrated on the validation
-faces, so that 0.5 is a threshold, and its weights are written to OUT/shipped as the package holds
-them.
+224 too. The detector is the whole LRL, trained longer, at 160 pixels first, where a face costs a
+quarter, and then at the size of `--image-size`; its scores are calibrated on the validation faces,
+so that 0.5 is a threshold, and its weights are written to OUT/shipped as the package holds them.
 
 All are tested on forgeries of people never trained on, undamaged and at CRF 30, and on the RECORDS
 given, which are finished records (`lrl-keras prepare`) and choose nothing. What came out, the
@@ -36,9 +36,9 @@ from lrl_keras import data, evaluation, files, machine, robustness, runs
 
 METHODS = ("self-blended", "swap")
 BACKBONE = "efficientnet_lite0"
-# Side of the crops in the records; the networks see them smaller.
+SMALL, LARGE, FULL = 160, 224, 320
+# Side of the crops in the records, which the smaller networks see smaller.
 CROP_SIZE = 256
-SMALL, LARGE = 160, 224
 CLASSIFIER = "Classifier"
 # The scores of whole videos differed widely between the weights of one epoch and the next.
 AVERAGING = 0.997
@@ -61,24 +61,17 @@ class Detector:
 
     def __init__(self, choice):
         self._choice = choice
-        self._faces = datasets.records(
-            choice.out,
-            "faces",
-            "self-blended",
-            choice.roots["faces"],
-            methods=METHODS,
-            fresh=True,
-            crops=2,
-            splits=tuple(map(float, choice.extra["identities"])),
-            image_size=self._size(CROP_SIZE),
-        )
-        self.records = [self._faces]
+        self._faces = self._records(CROP_SIZE)
+        # What the detector is trained on last.
+        self._full = self._records(max(choice.image_size, CROP_SIZE))
+        self.records = list({each.folder: each for each in (self._faces, self._full)}.values())
         self._others = [datasets.finished(folder) for folder in choice.measured]
 
     def tasks(self):
         # The detector first, then seed by seed: what is unfinished can be read too.
-        every = [self._detector(), *itertools.chain(*zip(*self._compared().values(), strict=True))]
-        return [Task(run, self._faces) for run in every]
+        compared = itertools.chain(*zip(*self._compared().values(), strict=True))
+        detector = self._detector()
+        return [Task(detector, detector.records), *(Task(run, self._faces) for run in compared)]
 
     def report(self):
         shipped = self._ship()
@@ -86,8 +79,8 @@ class Detector:
             name: [self._measured(run.network, run.folder) for run in runs_ if run.finished()]
             for name, runs_ in self._compared().items()
         }
-        every = [run for task in self.tasks() for run in (task.run.before, task.run)]
-        origin, about = report.provenance(every, [self._faces, *self._others], self._choice)
+        every = [run for task in self.tasks() for run in _chain(task.run)]
+        origin, about = report.provenance(every, [*self.records, *self._others], self._choice)
         about |= {"experiment": "detector", "compared": found, "shipped": shipped}
         lines = [*report.heading("The shipped detector, and the paper's parts", self._choice)]
         if shipped:
@@ -95,9 +88,31 @@ class Detector:
         lines += [f"## Under one budget, {self._choice.epochs} epochs", "", *_table(found), ""]
         return report.save("detector", [*lines, *origin], about, self._choice)
 
+    def _records(self, size):
+        size = self._size(size)
+        return datasets.records(
+            self._choice.out,
+            f"faces-{size}",
+            "self-blended",
+            self._choice.roots["faces"],
+            methods=METHODS,
+            fresh=True,
+            crops=2,
+            splits=tuple(map(float, self._choice.extra["identities"])),
+            image_size=size,
+        )
+
     def _detector(self):
-        seed, epochs = self._choice.seeds[0], self._choice.extra["longer"]
-        return self._run(seed, epochs, self._choice.image_size, {})
+        seed, longer, full = self._choice.seeds[0], *map(self._choice.extra.get, ("longer", "full"))
+        small = self._run(seed, longer, SMALL, {})
+        settings = dataclasses.replace(
+            small.settings,
+            image_size=self._size(self._choice.image_size),
+            start=small.folder,
+            learning_rate=small.settings.learning_rate / 2,
+            **_lasting(full),
+        )
+        return Run(settings, self._full, self._choice.out, small)
 
     def _compared(self):
         """Runs, one a seed, by the name of their row."""
@@ -133,10 +148,11 @@ class Detector:
 
     def _measured(self, network, folder, whole=False):
         """Figures of a network by what it is tested on: evaluated once, kept beside its weights."""
+        faces = self._full if whole else self._faces
         network = functools.cache(network)
         found = {}
         for name, records, split in (
-            ("made here", self._faces, "test"),
+            ("made here", faces, "test"),
             *((other.name, other, "all") for other in self._others),
         ):
             place = files.join(folder, f"on-{name}".replace(" ", "-"))
@@ -145,11 +161,9 @@ class Detector:
                 evaluation.evaluate(network(), records.folder, split, out=place)
             found[name] = read_json(path)
         path = files.join(folder, "robustness.json")
-        if not _is_of(path, self._faces):
+        if not _is_of(path, faces):
             cells = {} if whole else {"degradations": ("video_compression",), "levels": (1,)}
-            robustness.measure(
-                {"it": network()}, self._faces.folder, "test", out={"it": folder}, **cells
-            )
+            robustness.measure({"it": network()}, faces.folder, "test", out={"it": folder}, **cells)
         return {"figures": found, "degraded": read_json(path)["cells"]}
 
     def _ship(self):
@@ -160,7 +174,7 @@ class Detector:
         folder = files.join(self._choice.out, SHIPPED)
         if not runs.is_run(folder):
             network = run.network()
-            scale, shift = calibrate(network, self._faces.folder)
+            scale, shift = calibrate(network, self._full.folder)
             runs.save(
                 network,
                 folder,
@@ -170,7 +184,7 @@ class Detector:
                         **dataclasses.asdict(run.settings),
                         "start": files.name_of(run.before.folder),  # Wherever OUT lies.
                     },
-                    "records": {"manifest_sha256": self._faces.fingerprint},
+                    "records": {"manifest_sha256": self._full.fingerprint},
                     "calibration": {"scale": scale, "shift": shift},
                     "command": self._choice.command,
                     "hardware": machine.processor(),
@@ -181,6 +195,11 @@ class Detector:
 
 def _lasting(epochs):
     return {"epochs": epochs, "halve_every": max(epochs // 3, 1)}
+
+
+def _chain(run):
+    """A run and those that it starts from, the first one first."""
+    return [] if run is None else [*_chain(run.before), run]
 
 
 def calibrate(network, records):
@@ -278,10 +297,11 @@ def main(argv=None):
         measured=True,
         extra={
             "identities": ((930, 58, 140), (6, 2, 4), "people of the splits train, val and test"),
-            "longer": (36, 1, "epochs of the detector that is shipped"),
+            "longer": (24, 1, f"epochs of the detector that is shipped, at {SMALL} pixels"),
+            "full": (12, 1, "its epochs at the size of --image-size"),
         },
         backbone=BACKBONE,
-        image_size=LARGE,
+        image_size=FULL,
         epochs=8,
         batch_size=16,
         learning_rate=3e-4,

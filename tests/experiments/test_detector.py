@@ -28,7 +28,7 @@ def test_the_detector_from_faces_to_report(tmp_path, capsys):
     network = lrl_keras.load(shipped)
     scores, labels = [], []
     options = {"batch_size": 4, "image_size": network.image_size}
-    for batch in data.examples(out / "records" / "faces", "test", **options):
+    for batch in data.examples(out / "records" / "faces-64", "test", **options):
         scores.extend(np.asarray(network(batch["image"])["label"])[:, 0])
         labels.extend(batch["label"].numpy())
     figures = found["shipped"]["figures"]["made here"]["frame"]["overall"]
@@ -36,6 +36,6 @@ def test_the_detector_from_faces_to_report(tmp_path, capsys):
     assert set(runs.read_config(shipped)["calibration"]) == {"scale", "shift"}
     times = {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*.*")}
     # Measured on records that were made before: nothing is trained again.
-    assert detector.main([*map(str, argv), "--measure", str(out / "records" / "faces")]) == 1
+    assert detector.main([*map(str, argv), "--measure", str(out / "records" / "faces-64")]) == 1
     assert "split 'train' holds faces" in capsys.readouterr().err
     assert {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*.*")} == times

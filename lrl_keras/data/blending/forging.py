@@ -16,7 +16,7 @@ METHODS = (SELF_BLENDED, SWAP)
 _RETOUCHED = 0.5
 _TRIES = 4
 # Mean levels by which a forged region must differ from what was there.
-_LEAST = 1.2
+_LEAST = 2
 
 
 @dataclasses.dataclass(frozen=True)

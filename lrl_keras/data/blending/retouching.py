@@ -29,9 +29,9 @@ def retouch(image, rng):
     # Apart as a rule: what is softer is seen at once, and where it always were, a detector would
     # not learn to see colours.
     kind = rng.random()
-    if kind < 0.75:
+    if kind < 0.85:
         image = recolour(image, rng)
-    if kind > 0.55:
+    if kind > 0.5:
         image = _TEXTURES[rng.choice(len(_TEXTURES), p=_SHARES)](image, rng)
     return image
 
@@ -46,7 +46,7 @@ def recolour(image, rng):
     Returns:
         uint8 (H, W, 3).
     """
-    strength = np.exp(rng.uniform(np.log(0.7), 0))
+    strength = rng.uniform(0.8, 1.3)
     hue, saturation = strength * rng.uniform(-0.12, 0.12), rng.uniform(0.75, 1.3) ** strength
     turn = saturation * np.array([[np.cos(hue), -np.sin(hue)], [np.sin(hue), np.cos(hue)]])
     matrix = np.eye(3)
@@ -60,7 +60,7 @@ def recolour(image, rng):
 
 
 def _sharpen(image, rng):
-    mask = ImageFilter.UnsharpMask(rng.uniform(0.7, 1.5), int(rng.integers(30, 121)), 0)
+    mask = ImageFilter.UnsharpMask(rng.uniform(0.7, 1.5), int(rng.integers(60, 151)), 0)
     return np.asarray(Image.fromarray(image).filter(mask))
 
 
@@ -98,4 +98,4 @@ def _levels(image):
 
 
 _TEXTURES = (_lower_resolution, _sharpen, _blur, _add_grain, _compress)
-_SHARES = (0.35, 0.2, 0.2, 0.15, 0.1)
+_SHARES = (0.4, 0.15, 0.3, 0.1, 0.05)

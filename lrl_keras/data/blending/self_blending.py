@@ -8,9 +8,13 @@ from lrl_keras.data.blending.retouching import retouch
 from lrl_keras.data.blending.weights import blend, resized, soften
 
 _RATIOS = (0.75, 1, 1, 1)
-# Share of the copies that are moved alone, and how much farther they are then.
+# Share of the copies that are not retouched, and how much farther they are moved then.
 _MOVED_ALONE, _FARTHER = 0.25, 2.2
-_CELLS = (8, 8)
+# Share of the copies whose eyes, nose and mouth are moved and stretched, each for itself, as
+# re-enactment does; about these places in the plane of the face.
+_REENACTED = 0.4
+_FEATURES = np.array([(-0.5, -0.05), (0.5, -0.05), (0, 0.6), (0, 1)])
+_CELLS, _FINE_CELLS = (8, 8), (24, 24)
 _KNOTS = 5
 
 
@@ -42,7 +46,13 @@ def self_blend(image, landmarks, rng, target=None):
     if target is None:
         target = image
     region = random_region(axes, image.shape[:2], rng)
-    source = warp(source, _moved(image.shape, axes, rng, _FARTHER if moved_alone else 1))
+    reenacted = rng.random() < _REENACTED
+    reach = _FARTHER if moved_alone and not reenacted else 1
+    height, width = image.shape[:2]
+    places = grid((0, 0, width, height), _FINE_CELLS if reenacted else _CELLS)
+    if reenacted:
+        places = _with_features_moved(places, axes, rng)
+    source = warp(source, _moved(places, axes, rng, reach))
     # From a seam of half a pixel, as where a rendered face is laid over the frame.
     softness = axes.size * np.exp(rng.uniform(np.log(0.01), np.log(0.2)))
     weight = soften(region, softness)
@@ -50,10 +60,8 @@ def self_blend(image, landmarks, rng, target=None):
     return blend(target, source, ratio * weight), weight
 
 
-def _moved(shape, axes, rng, reach):
+def _moved(places, axes, rng, reach):
     """Where the cells of the copy come from: scaled about the face, turned, shifted and bent."""
-    height, width = shape[:2]
-    places = grid((0, 0, width, height), _CELLS)
     angle = reach * np.deg2rad(rng.uniform(-2, 2))
     scale = np.exp(reach * rng.uniform(-0.04, 0.04))
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -63,3 +71,16 @@ def _moved(shape, axes, rng, reach):
     bends = rng.normal(0, strength, (2, _KNOTS, _KNOTS))
     bends = np.stack([resized(bend, places.shape[:2]) for bend in bends], axis=-1)
     return (places - centre) @ turn.T + centre + shift + bends
+
+
+def _with_features_moved(places, axes, rng):
+    """Places with some of the face's features shifted and stretched, smoothly."""
+    moved = places.copy()
+    for feature in axes.pixels(_FEATURES)[rng.random(len(_FEATURES)) < 0.6]:
+        reach = axes.size * rng.uniform(0.2, 0.4)
+        away = places - feature
+        near = np.exp(-(away**2).sum(axis=-1, keepdims=True) / (2 * reach**2))
+        stretch = np.expm1(rng.normal(0, 0.25, 2))
+        shift = np.clip(rng.normal(0, 0.25, 2), -0.5, 0.5) * reach
+        moved += near * (stretch * away + shift)
+    return moved

@@ -12,6 +12,11 @@ from lrl_keras.data.blending.weights import blend, resized, soften
 _KINDS = {"face": 0.6, "inner": 0.4}
 # Share of the swaps whose colours are not those of the target.
 _RECOLOURED = 0.5
+# Share of the swaps whose donor is laid on badly, as a face model that was fitted badly is: all of
+# it, and each landmark for itself, off by so much of the distance from eyes to mouth.
+_MISFIT, _ALL_OFF, _EACH_OFF = 0.5, 0.05, 0.08
+# Widths over which light is matched. Narrow ones print the target's own features on the donor.
+_LIGHT = (0.12, 1.2)
 _STRETCH = (1.2, 1.05, 1.05)
 _SMOOTHING = 0.02
 _CELL = 16
@@ -47,13 +52,17 @@ def swap(target, landmarks, donor, donor_landmarks, rng):
     shape = target.shape[:2]
     region = random_region(axes, shape, rng, _KINDS)
     softness = axes.size * np.exp(rng.uniform(np.log(0.01), np.log(0.2)))
-    reach = axes.size * rng.uniform(0.5, 1.2)
+    reach = axes.size * np.exp(rng.uniform(*np.log(_LIGHT)))
     weight = np.zeros(shape, np.float32)
     forged = target.copy()
     if not region.any():
         return forged, weight
     box = _bounds(region)
-    places = _places(_controls(landmarks, axes), _controls(donor_landmarks, donor_axes), box)
+    controls = _controls(donor_landmarks, donor_axes)
+    if rng.random() < _MISFIT:
+        controls = controls + donor_axes.size * rng.normal(0, _ALL_OFF, 2)
+        controls[: len(landmarks)] += donor_axes.size * rng.normal(0, _EACH_OFF, (5, 2))
+    places = _places(_controls(landmarks, axes), controls, box)
     if _folds(places):
         return forged, weight
     rows, columns = box
