@@ -31,9 +31,10 @@ def parts_of_sums(model, faces=2):
     [
         {"backbone": "tiny", "decoder": "deepfakebench"},
         {"backbone": "mobilenet_v3_small"},
-        {"backbone": "xception"},
-        {"backbone": "xception", "rfam": False},
-        {"backbone": "xception", "frequency": False},
+        *(
+            pytest.param({"backbone": "xception", **parts}, marks=pytest.mark.long)
+            for parts in ({}, {"rfam": False}, {"frequency": False})
+        ),
     ],
 )
 def test_sums_have_two_parts(arguments):
@@ -48,6 +49,7 @@ def test_classifier():
     assert parts_of_sums(model) <= {2}
 
 
+@pytest.mark.long
 def test_what_there_is_to_fix():
     model = LRL("xception", image_size=96, patches=3)
     model.compile()

@@ -206,7 +206,7 @@ np.savez("outputs.npz", images=images, backend=keras.backend.backend(), **output
 """
 
 
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("backend", ["jax", "torch"])
 def test_other_backends_give_the_same_numbers(modules, folder, backend, request):
     python = request.getfixturevalue("torch_python") if backend == "torch" else sys.executable

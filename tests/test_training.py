@@ -176,6 +176,7 @@ def test_patches_that_do_not_divide_the_map_are_warned_of(size, patches, even):
         assert "image_size=160 or 320 would fit" in text
 
 
+@pytest.mark.long
 def test_the_head_is_trained_alone_at_first(photograph_records, tmp_path):
     def stage_and_head(epochs, resume=False):
         settings = Settings(**{**CLASSIFIER, "epochs": epochs, "head_epochs": 1})
@@ -218,6 +219,7 @@ def test_a_frozen_norm_stays_as_it_was_at_the_start(photograph_records, tmp_path
     assert set(kinds) == {(True, True), (False, False)}
 
 
+@pytest.mark.long
 def test_the_average_of_the_weights_is_kept(photograph_records, tmp_path):
     everything = int(lrl_keras.data.load(photograph_records, "train", 1).cardinality())
     one_step = {**CLASSIFIER, "batch_size": everything}

@@ -174,6 +174,7 @@ def test_frames_keep_their_order_and_odd_sides(portrait):
         assert np.abs(frame.astype(int) - expected).max() < 6
 
 
+@pytest.mark.long
 def test_batches_of_records(photograph_records):
     def dataset(**arguments):
         return load(photograph_records, "train", 8, augment="video", **arguments)

@@ -268,7 +268,7 @@ def finished(records, tmp_path_factory):
     return run, train(records, run, Settings(**SMALL), verbose=0)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_resumed_training_gives_the_same_weights(finished, records, tmp_path):
     run, _ = finished
     half = tmp_path / "half"
@@ -282,7 +282,7 @@ def test_a_resumed_training_gives_the_same_weights(finished, records, tmp_path):
     assert (half / "history.csv").read_text() == (run / "history.csv").read_text()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_is_trained_on_video_is_validated_on_video(finished, records):
     run, model = finished
     rows = [row.split(",") for row in (run / "history.csv").read_text().splitlines()]
@@ -297,7 +297,7 @@ def test_what_is_trained_on_video_is_validated_on_video(finished, records):
     assert abs(losses["none"] - losses["video"]) > 1e-3 * losses["video"]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_evaluation_needs_examples(finished, records, capsys):
     run, _ = finished
     assert cli.main(["evaluate", str(run), str(records), "--split", "train"]) == 1

@@ -181,7 +181,6 @@ def network(backbone, size):
     ("backbone", "size"),
     [
         ("mobilenet_v3_small", 97),
-        ("efficientnet_b0", 97),
         ("efficientnet_lite0", 97),
         # On fewer pixels the statistics of eight faces let so deep a network magnify rounding.
         ("efficientnet_b4", 161),

@@ -25,14 +25,14 @@ CHANNELS = {
     "mobilenet_v3_small": (24, 48, 576),
     "tiny": (48, 64, 96),
 }
-SLOW = ("efficientnet_b4", "xception")
 # JAX compiles each operation for each shape, which takes minutes for the large ones.
 MARKS = {
     "mobilenet_v3_small": pytest.mark.tensorflow,
     "efficientnet_b0": pytest.mark.tensorflow,
     "efficientnet_lite1": pytest.mark.tensorflow,
     "efficientnet_lite2": pytest.mark.tensorflow,
-    **{name: [pytest.mark.tensorflow, pytest.mark.slow] for name in SLOW},
+    "efficientnet_b4": [pytest.mark.tensorflow, pytest.mark.long],
+    "xception": [pytest.mark.tensorflow, pytest.mark.slow],
 }
 EVERY = [pytest.param(name, marks=MARKS.get(name, ())) for name in BACKBONES]
 ODD = [pytest.param(*name.values, 107, marks=name.marks) for name in EVERY]

@@ -6,7 +6,7 @@ from lrl_keras import LRL, layers
 from lrl_keras.models import BACKBONES, multiply_adds
 
 MARKS = {
-    "efficientnet_b4": [pytest.mark.slow, pytest.mark.tensorflow],
+    "efficientnet_b4": [pytest.mark.long, pytest.mark.tensorflow],
     "efficientnet_b0": pytest.mark.tensorflow,
     "efficientnet_lite1": pytest.mark.tensorflow,
     "efficientnet_lite2": pytest.mark.tensorflow,
