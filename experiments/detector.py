@@ -76,7 +76,11 @@ class Detector:
     def report(self):
         shipped = self._ship()
         found = {
-            name: [self._measured(run.network, run.folder) for run in runs_ if run.finished()]
+            name: [
+                self._measured(run.network, run.folder, run.records)
+                for run in runs_
+                if run.finished()
+            ]
             for name, runs_ in self._compared().items()
         }
         every = [run for task in self.tasks() for run in _chain(task.run)]
@@ -103,14 +107,13 @@ class Detector:
         )
 
     def _detector(self):
-        seed, longer, full = self._choice.seeds[0], *map(self._choice.extra.get, ("longer", "full"))
-        small = self._run(seed, longer, SMALL, {})
+        small = self._run(self._choice.seeds[0], self._choice.extra["longer"], SMALL, {})
         settings = dataclasses.replace(
             small.settings,
             image_size=self._size(self._choice.image_size),
             start=small.folder,
             learning_rate=small.settings.learning_rate / 2,
-            **_lasting(full),
+            **_lasting(self._choice.extra["full"]),
         )
         return Run(settings, self._full, self._choice.out, small)
 
@@ -146,9 +149,8 @@ class Detector:
     def _size(self, size):
         return _SMOKE_SIZE if self._choice.smoke else size
 
-    def _measured(self, network, folder, whole=False):
+    def _measured(self, network, folder, faces, whole=False):
         """Figures of a network by what it is tested on: evaluated once, kept beside its weights."""
-        faces = self._full if whole else self._faces
         network = functools.cache(network)
         found = {}
         for name, records, split in (
@@ -174,7 +176,7 @@ class Detector:
         folder = files.join(self._choice.out, SHIPPED)
         if not runs.is_run(folder):
             network = run.network()
-            scale, shift = calibrate(network, self._full.folder)
+            scale, shift = calibrate(network, run.records.folder)
             runs.save(
                 network,
                 folder,
@@ -184,13 +186,13 @@ class Detector:
                         **dataclasses.asdict(run.settings),
                         "start": files.name_of(run.before.folder),  # Wherever OUT lies.
                     },
-                    "records": {"manifest_sha256": self._full.fingerprint},
+                    "records": {"manifest_sha256": run.records.fingerprint},
                     "calibration": {"scale": scale, "shift": shift},
                     "command": self._choice.command,
                     "hardware": machine.processor(),
                 },
             )
-        return self._measured(lambda: runs.load(folder), folder, whole=True)
+        return self._measured(lambda: runs.load(folder), folder, run.records, whole=True)
 
 
 def _lasting(epochs):

@@ -21,6 +21,8 @@ _KNOTS = 5
 def self_blend(image, landmarks, rng, target=None):
     """Blend a face with a copy of itself that is retouched or not, slightly moved and bent.
 
+    Eyes, nose and mouth of some copies are moved and stretched too, as re-enactment does.
+
     Args:
         image: uint8 (H, W, 3), RGB, the crop of a real face.
         landmarks: five points (x, y) of the face in pixels of `image`, as

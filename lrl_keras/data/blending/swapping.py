@@ -31,7 +31,9 @@ _LOW_BEND, _HIGH_BEND = 16, 10
 
 
 def swap(target, landmarks, donor, donor_landmarks, rng):
-    """Put the donor's face where the target's is, with the target's colours and light.
+    """Put the donor's face where the target's is, with the target's light.
+
+    One of two has the target's colours too, and one of two is laid on badly.
 
     Args:
         target: uint8 (H, W, 3), RGB, the crop of a real face.
@@ -61,7 +63,7 @@ def swap(target, landmarks, donor, donor_landmarks, rng):
     controls = _controls(donor_landmarks, donor_axes)
     if rng.random() < _MISFIT:
         controls = controls + donor_axes.size * rng.normal(0, _ALL_OFF, 2)
-        controls[: len(landmarks)] += donor_axes.size * rng.normal(0, _EACH_OFF, (5, 2))
+        controls[:5] += donor_axes.size * rng.normal(0, _EACH_OFF, (5, 2))
     places = _places(_controls(landmarks, axes), controls, box)
     if _folds(places):
         return forged, weight
