@@ -43,7 +43,11 @@ def examples(source, key, shuffle, shuffle_buffer):
 
 
 def _with_donors(entries):
-    """Each of some faces with that of another identity which is held most alike, or with itself."""
+    """Each of some faces with that of another identity, or with itself where there is no other.
+
+    It is the one that is held most alike for every other face, and any for the rest: a forger has
+    not always a choice.
+    """
     videos, landmarks = schema.decode_places(entries)
     donors = tf.numpy_function(_donors, [videos, landmarks], tf.int64, False)
     return entries, tf.gather(entries, tf.ensure_shape(donors, (None,)))
@@ -52,17 +56,17 @@ def _with_donors(entries):
 def _donors(videos, landmarks):
     identities = [video.partition(b"/")[0] for video in videos]
     points = landmarks.reshape(-1, 5, 2)
-    return np.array([
-        min(
-            (
-                (pose_distance(points[place], points[other]), other)
-                for other in range(len(points))
-                if identities[other] != identities[place]
-            ),
-            default=(0, place),
-        )[1]
-        for place in range(len(points))
-    ], np.int64)  # fmt: skip
+    donors = []
+    for place, identity in enumerate(identities):
+        others = [at for at, other in enumerate(identities) if other != identity] or [place]
+        # Faces come shuffled.
+        alike = place % 2 == 0
+        donors.append(
+            min(others, key=lambda other: pose_distance(points[place], points[other]))
+            if alike
+            else others[place % len(others)]
+        )
+    return np.array(donors, np.int64)
 
 
 def _forged(source, entry, donor, seed):

@@ -120,15 +120,17 @@ def test_faces_come_in_another_order_in_each_epoch_unless_told_otherwise(tmp_pat
     assert len({tuple(found) for found in shuffled}) > 1
 
 
-def test_donors_are_of_another_identity_and_held_alike():
+def test_donors_are_of_another_identity_and_every_other_one_is_held_alike():
     # Of each identity one that looks to the left and one that looks to the right.
     noses = {(0, 0): -6, (0, 1): 7, (1, 0): 6.5, (1, 1): -6.5, (2, 0): -3, (2, 1): 2}
     names = {f"{one}/{number}.png": nose for (one, number), nose in noses.items()}
     entries = tf.constant([encode(face(*key, nose=nose)) for key, nose in noses.items()])
-    for pair in zip(*(part.numpy() for part in fresh._with_donors(entries)), strict=True):
+    pairs = zip(*(part.numpy() for part in fresh._with_donors(entries)), strict=True)
+    for place, pair in enumerate(pairs):
         own, donor = (decode(entry)["video"].numpy().decode() for entry in pair)
         others = [name for name in names if name[0] != own[0]]
-        assert donor == min(others, key=lambda name: abs(names[name] - names[own]))
+        nearest = min(others, key=lambda name: abs(names[name] - names[own]))
+        assert donor in ([nearest] if place % 2 == 0 else others)
 
 
 @pytest.fixture

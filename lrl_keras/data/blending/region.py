@@ -27,7 +27,7 @@ _OUTLINES = {
 }  # fmt: skip
 # Shares in which regions are drawn: mostly the whole face, as face swaps and re-enactments change
 # it.
-KINDS = {"face": 0.45, "forehead": 0.1, "inner": 0.25, "lower": 0.15, "mouth": 0.05}
+KINDS = {"face": 0.4, "forehead": 0.1, "inner": 0.2, "lower": 0.2, "mouth": 0.1}
 
 # How far the cheeks move against the nose when the head turns, in shares of the nose's own way.
 _TURN = 1.7

@@ -5,10 +5,15 @@ import io
 import numpy as np
 from PIL import Image, ImageFilter
 
+from lrl_keras.data.blending.weights import resized
+
 _BT601 = np.array([0.299, 0.587, 0.114], np.float32)
 # Rows: luma and two axes of colour (YIQ); hue is an angle and saturation a length in the latter.
 _TO_YIQ = np.array([_BT601, (0.596, -0.274, -0.322), (0.211, -0.523, 0.312)], np.float32)
 _FROM_YIQ = np.linalg.inv(_TO_YIQ)
+# Share of the changes of colour that are light and shade too, and their strength in natural
+# logarithms, drawn at so many knots a side.
+_SHADED, _SHADE, _KNOTS = 0.3, (0.05, 0.25), 4
 _UPWARDS = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
 
 
@@ -37,7 +42,7 @@ def retouch(image, rng):
 
 
 def recolour(image, rng):
-    """Shift channels, hue, saturation, brightness and contrast of a picture.
+    """Shift channels, hue, saturation, brightness and contrast of a picture, and some's light.
 
     Args:
         image: uint8 (H, W, 3), RGB.
@@ -56,7 +61,11 @@ def recolour(image, rng):
     shift = strength * (rng.uniform(-12, 12, 3) + rng.uniform(-15, 15))
     mean = image.mean(axis=(0, 1))
     offset = mean + shift - matrix @ mean
-    return _levels(image @ matrix.T.astype(np.float32) + offset.astype(np.float32))
+    changed = image @ matrix.T.astype(np.float32) + offset.astype(np.float32)
+    if rng.random() < _SHADED:
+        shade = rng.normal(0, rng.uniform(*_SHADE), (_KNOTS, _KNOTS))
+        changed *= np.exp(resized(shade - shade.mean(), image.shape[:2]))[..., None]
+    return _levels(changed)
 
 
 def _sharpen(image, rng):

@@ -8,10 +8,11 @@ from lrl_keras.data.blending.retouching import retouch
 from lrl_keras.data.blending.weights import blend, resized, soften
 
 _RATIOS = (0.75, 1, 1, 1)
-# Share of the copies that are not retouched, and how much farther they are moved then.
-_MOVED_ALONE, _FARTHER = 0.25, 2.2
-# Share of the copies whose eyes, nose and mouth are moved and stretched, each for itself, as
-# re-enactment does; about these places in the plane of the face.
+# Share of the copies that are not retouched, and how much farther they are moved then. Few: most of
+# them look like photographs.
+_MOVED_ALONE, _FARTHER = 0.1, 2.2
+# Share of the retouched copies whose eyes, nose and mouth are moved and stretched, each for itself,
+# as re-enactment does; about these places in the plane of the face.
 _REENACTED = 0.4
 _FEATURES = np.array([(-0.5, -0.05), (0.5, -0.05), (0, 0.6), (0, 1)])
 _CELLS, _FINE_CELLS = (8, 8), (24, 24)
@@ -29,7 +30,7 @@ def self_blend(image, landmarks, rng, target=None):
             `lrl_keras.faces.Face` has them.
         rng: `numpy.random.Generator`.
         target: uint8 (H, W, 3), what the face is blended into: `image` retouched. Then the copy
-            is not retouched. Defaults to `image` itself, and the copy is, three times of four.
+            is not retouched. Defaults to `image` itself, and the copy is, nine times of ten.
 
     Returns:
         the forgery, uint8 (H, W, 3), and the copy's weight at each pixel, float32 (H, W) in
@@ -48,8 +49,8 @@ def self_blend(image, landmarks, rng, target=None):
     if target is None:
         target = image
     region = random_region(axes, image.shape[:2], rng)
-    reenacted = rng.random() < _REENACTED
-    reach = _FARTHER if moved_alone and not reenacted else 1
+    reenacted = not moved_alone and rng.random() < _REENACTED
+    reach = _FARTHER if moved_alone else 1
     height, width = image.shape[:2]
     places = grid((0, 0, width, height), _FINE_CELLS if reenacted else _CELLS)
     if reenacted:

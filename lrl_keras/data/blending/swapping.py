@@ -8,15 +8,18 @@ from lrl_keras.data.blending.region import face_axes, outline, random_region
 from lrl_keras.data.blending.retouching import recolour
 from lrl_keras.data.blending.weights import blend, resized, soften
 
-# No forehead: the donor's hair would come along.
-_KINDS = {"face": 0.6, "inner": 0.4}
+# Little forehead: the donor's hair comes along.
+_KINDS = {"face": 0.55, "inner": 0.35, "forehead": 0.1}
 # Share of the swaps whose colours are not those of the target.
-_RECOLOURED = 0.5
+_RECOLOURED = 0.3
 # Share of the swaps whose donor is laid on badly, as a face model that was fitted badly is: all of
 # it, and each landmark for itself, off by so much of the distance from eyes to mouth.
 _MISFIT, _ALL_OFF, _EACH_OFF = 0.5, 0.05, 0.08
 # Widths over which light is matched. Narrow ones print the target's own features on the donor.
-_LIGHT = (0.12, 1.2)
+_LIGHT = (0.06, 1.2)
+# Share of the swaps that are as sharp and as grainy as their target: otherwise a detector need not
+# look at anything else. Standard deviations in pixels of the blurs that part the bands.
+_AS_SHARP, _BANDS = 0.7, (1, 3)
 _STRETCH = (1.2, 1.05, 1.05)
 _SMOOTHING = 0.02
 _CELL = 16
@@ -33,7 +36,8 @@ _LOW_BEND, _HIGH_BEND = 16, 10
 def swap(target, landmarks, donor, donor_landmarks, rng):
     """Put the donor's face where the target's is, with the target's light.
 
-    One of two has the target's colours too, and one of two is laid on badly.
+    One of two has the target's colours too, one of two is as sharp, and one of two is laid on
+    badly.
 
     Args:
         target: uint8 (H, W, 3), RGB, the crop of a real face.
@@ -53,7 +57,7 @@ def swap(target, landmarks, donor, donor_landmarks, rng):
     axes, donor_axes = face_axes(landmarks), face_axes(donor_landmarks)
     shape = target.shape[:2]
     region = random_region(axes, shape, rng, _KINDS)
-    softness = axes.size * np.exp(rng.uniform(np.log(0.01), np.log(0.2)))
+    softness = axes.size * np.exp(rng.uniform(np.log(0.015), np.log(0.5)))
     reach = axes.size * np.exp(rng.uniform(*np.log(_LIGHT)))
     weight = np.zeros(shape, np.float32)
     forged = target.copy()
@@ -76,6 +80,8 @@ def swap(target, landmarks, donor, donor_landmarks, rng):
     source = warp(donor, places, (columns.start, rows.start, columns.stop, rows.stop))
     source = match_colours(source, target[box], weight[box])
     source = match_light(source, target[box], weight[box], reach)
+    if rng.random() < _AS_SHARP:
+        source = match_sharpness(source, target[box], weight[box])
     source = np.rint(_in_range(source)).astype(np.uint8)
     if rng.random() < _RECOLOURED:
         source = recolour(source, rng)
@@ -127,6 +133,33 @@ def match_light(source, target, weight, reach):
     means = ndimage.gaussian_filter(means, (reach / step, reach / step, 0), mode="constant")
     gain = (means[..., 3:] + _DARK) / (means[..., :3] + _DARK)
     return source * _resized(np.clip(gain, 0.5, 2), (height, width))
+
+
+def match_sharpness(source, target, weight):
+    """Give the source the target's strength of fine and finest detail, under the weight.
+
+    Args:
+        source: float32 (H, W, 3) in 0..255.
+        target: uint8 (H, W, 3).
+        weight: float32 (H, W) in [0, 1], somewhere above 0.
+
+    Returns:
+        float32 (H, W, 3), a little of it outside of 0..255.
+    """
+    share = weight / weight.sum()
+    rest, theirs = source, target.astype(np.float32) @ _TO_YCBCR[0]
+    matched = 0
+    for deviation in _BANDS:
+        blurred = ndimage.gaussian_filter(rest, (deviation, deviation, 0))
+        their_blurred = ndimage.gaussian_filter(theirs, deviation)
+        band = rest - blurred
+        strength, wanted = (
+            np.sqrt((share * luma**2).sum())
+            for luma in (band @ _TO_YCBCR[0], theirs - their_blurred)
+        )
+        matched = matched + np.clip(wanted / max(strength, 1e-2), 0.2, 3) * band
+        rest, theirs = blurred, their_blurred
+    return matched + rest
 
 
 def _in_range(image):
