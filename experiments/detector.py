@@ -300,7 +300,7 @@ def main(argv=None):
         extra={
             "identities": ((930, 58, 140), (6, 2, 4), "people of the splits train, val and test"),
             "longer": (24, 1, f"epochs of the detector that is shipped, at {SMALL} pixels"),
-            "full": (12, 1, "its epochs at the size of --image-size"),
+            "full": (9, 1, "its epochs at the size of --image-size"),
         },
         backbone=BACKBONE,
         image_size=FULL,
