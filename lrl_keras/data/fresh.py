@@ -45,8 +45,8 @@ def examples(source, key, shuffle, shuffle_buffer):
 def _with_donors(entries):
     """Each of some faces with that of another identity, or with itself where there is no other.
 
-    It is the one that is held most alike for every other face, and any for the rest: a forger has
-    not always a choice.
+    Every second face has the donor that is held most alike, the others have any: a forger does not
+    always have a choice.
     """
     videos, landmarks = schema.decode_places(entries)
     donors = tf.numpy_function(_donors, [videos, landmarks], tf.int64, False)

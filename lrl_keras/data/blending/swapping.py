@@ -36,7 +36,7 @@ _LOW_BEND, _HIGH_BEND = 16, 10
 def swap(target, landmarks, donor, donor_landmarks, rng):
     """Put the donor's face where the target's is, with the target's light.
 
-    One of two has the target's colours too, one of two is as sharp, and one of two is laid on
+    Seven of ten have the target's colours too, as many are as sharp, and one of two is laid on
     badly.
 
     Args:
