@@ -1,5 +1,5 @@
 """The paper's tables and figures, and a study that needs no licence; one command each."""
 
-from lrl_keras.quiet import import_tensorflow
+from lrl_keras.system.quiet import import_tensorflow
 
 import_tensorflow()

@@ -29,10 +29,13 @@ import numpy as np
 from scipy import special
 from sklearn import linear_model
 
-from experiments import command, datasets, report
-from experiments.grid import Run, Task, read_json
-from experiments.networks import ABLATIONS, WHOLE, WITHOUT_MPSM
-from lrl_keras import data, evaluation, files, machine, robustness, runs
+from experiments.study import command, datasets, report
+from experiments.study.grid import Run, Task, read_json
+from experiments.study.networks import ABLATIONS, WHOLE, WITHOUT_MPSM
+from lrl_keras import data
+from lrl_keras.evaluation import evaluator, robustness
+from lrl_keras.saving import runs
+from lrl_keras.system import files, hardware
 
 METHODS = ("self-blended", "swap")
 BACKBONE = "efficientnet_lite0"
@@ -160,7 +163,7 @@ class Detector:
             place = files.join(folder, f"on-{name}".replace(" ", "-"))
             path = files.join(place, "metrics.json")
             if not _is_of(path, records):
-                evaluation.evaluate(network(), records.folder, split, out=place)
+                evaluator.evaluate(network(), records.folder, split, out=place)
             found[name] = read_json(path)
         path = files.join(folder, "robustness.json")
         if not _is_of(path, faces):
@@ -189,7 +192,7 @@ class Detector:
                     "records": {"manifest_sha256": run.records.fingerprint},
                     "calibration": {"scale": scale, "shift": shift},
                     "command": self._choice.command,
-                    "hardware": machine.processor(),
+                    "hardware": hardware.processor(),
                 },
             )
         return self._measured(lambda: runs.load(folder), folder, run.records, whole=True)

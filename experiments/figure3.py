@@ -16,8 +16,8 @@ import sys
 import numpy as np
 from keras import ops
 
-from experiments import command, figures, pictures
-from experiments.networks import WHOLE
+from experiments.study import command, figure, image_grids
+from experiments.study.networks import WHOLE
 from lrl_keras.layers import similarity_target
 
 _COLOURS = {
@@ -28,7 +28,7 @@ _COLOURS = {
 }
 
 
-class Figure3(figures.Figure):
+class Figure3(figure.Figure):
     """One face of each type and all that the whole network says of it."""
 
     name = "figure3"
@@ -38,8 +38,8 @@ class Figure3(figures.Figure):
     def draw(self, path):
         drawn = self.one_each()
         model = self.network(WHOLE)
-        outputs = figures.predict(model, [example.image for _, example in drawn.values()])
-        masks = np.stack([figures.mask_of(example) for _, example in drawn.values()])
+        outputs = figure.predict(model, [example.image for _, example in drawn.values()])
+        masks = np.stack([figure.mask_of(example) for _, example in drawn.values()])
         truth = similarity_target(masks[..., None], model.patches)
         faces = {
             "score": outputs["label"][:, 0],
@@ -53,12 +53,12 @@ class Figure3(figures.Figure):
             kind: {**dataclasses.asdict(place), **_numbers(faces, row)}
             for row, (kind, (place, _)) in enumerate(drawn.items())
         }
-        return _shown(), {"rows": rows}, figures.absent(drawn, masked=True)
+        return _shown(), {"rows": rows}, figure.absent(drawn, masked=True)
 
     @staticmethod
     def _picture(drawn, faces, path):
-        labels = figures.captions(drawn, faces["score"])
-        sheet = pictures.Sheet(labels, ("face", *_COLOURS))
+        labels = figure.captions(drawn, faces["score"])
+        sheet = image_grids.Sheet(labels, ("face", *_COLOURS))
         for row, (_, example) in enumerate(drawn.values()):
             sheet.face(row, 0, example.image)
             for column, (name, colours) in enumerate(_COLOURS.items(), 1):
@@ -80,7 +80,7 @@ def _numbers(faces, row):
 
 def _shown():
     return [
-        f"{figures.drawn_by_chance(masked=True)} One of each type; the score is the probability "
+        f"{figure.drawn_by_chance(masked=True)} One of each type; the score is the probability "
         "that the face is forged. The true mask is where the face differs from that of the real "
         "video (Sec. 3.3), the true pattern follows from it by Eq. (9). In a pattern each square "
         "is a pair of patches, row by row from the upper left of the face. Nothing is "

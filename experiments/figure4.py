@@ -22,14 +22,14 @@ import sys
 
 import numpy as np
 
-from experiments import command, figures, pictures
-from experiments.networks import WHOLE
+from experiments.study import command, figure, image_grids
+from experiments.study.networks import WHOLE
 
 PAPER_FACES = 1000
 _NAMES = {"real": "Real"}
 
 
-class Figure4(figures.Figure):
+class Figure4(figure.Figure):
     """Statistics over many faces of each type."""
 
     name = "figure4"
@@ -42,9 +42,9 @@ class Figure4(figures.Figure):
         model = self.network(WHOLE)
         fused = model.get_layer("rfam_high").output[0]
         side = fused.shape[1]
-        model, patches = figures.with_maps(model, fused=fused), model.patches
+        model, patches = figure.with_maps(model, fused=fused), model.patches
         found = {kind: self._statistics(model, patches, drawn[kind]) for kind in drawn}
-        pictures.statistics(
+        image_grids.statistics(
             {
                 _NAMES.get(kind, kind): (
                     each["pattern"], each["shares"], each["face"], len(drawn[kind]), side,
@@ -67,7 +67,7 @@ class Figure4(figures.Figure):
             for kind, row in rows.items()
             if row["faces"] != PAPER_FACES
         ]
-        notes = figures.absent(drawn, masked=False) + fewer
+        notes = figure.absent(drawn, masked=False) + fewer
         return _shown(rows), {"faces": wanted, "rows": rows}, notes
 
     def _statistics(self, model, patches, places):
@@ -75,7 +75,7 @@ class Figure4(figures.Figure):
         pattern, face, counts, silent = 0.0, 0.0, np.zeros((patches, patches), int), 0
         for batch in self.read(places):
             images = [example.image for _, example in batch]
-            outputs = figures.predict(model, images)
+            outputs = figure.predict(model, images)
             pattern = pattern + outputs["similarity"].sum(axis=0, dtype=np.float64)
             face = face + np.sum(images, axis=0, dtype=np.float64)
             for row, column in most_predictive(outputs["fused"], patches):
@@ -123,7 +123,7 @@ def most_predictive(maps, patches):
 def _shown(rows):
     counted = ", ".join(f"{kind} {row['faces']}" for kind, row in rows.items())
     lines = [
-        f"{figures.drawn_by_chance(masked=False)} They are: {counted}; the paper's "
+        f"{figure.drawn_by_chance(masked=False)} They are: {counted}; the paper's "
         "figure has real faces, Deepfakes and NeuralTextures. Left: the mean of the "
         "predicted patterns; each square is a pair of patches, row by row from the upper left of "
         "the face. Middle and right: the share of the faces, in percent, of which a patch is the "

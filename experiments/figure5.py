@@ -19,8 +19,8 @@ import sys
 
 import numpy as np
 
-from experiments import command, figures, pictures
-from experiments.networks import BASELINE, WHOLE
+from experiments.study import command, figure, image_grids
+from experiments.study.networks import BASELINE, WHOLE
 
 LEVELS = ("mid", "high")
 _HEADS = {
@@ -32,7 +32,7 @@ _HEADS = {
 }
 
 
-class Figure5(figures.Figure):
+class Figure5(figure.Figure):
     """One face of each type and where the networks answer."""
 
     name = "figure5"
@@ -43,10 +43,10 @@ class Figure5(figures.Figure):
         drawn = self.one_each()
         maps, scores = self._maps([example.image for _, example in drawn.values()])
         greatest = {name: max(float(values.max()), 1e-6) for name, values in maps.items()}
-        sheet = pictures.Sheet(figures.captions(drawn, scores), ("face", *_HEADS.values()))
+        sheet = image_grids.Sheet(figure.captions(drawn, scores), ("face", *_HEADS.values()))
         for row, (_, example) in enumerate(drawn.values()):
             sheet.face(row, 0, example.image)
-            mask = figures.mask_of(example)
+            mask = figure.mask_of(example)
             if 0 < mask.mean() < 1:
                 sheet.outline(row, 0, mask)
             for column, name in enumerate(_HEADS, 1):
@@ -61,21 +61,21 @@ class Figure5(figures.Figure):
             }
             for row, (kind, (place, _)) in enumerate(drawn.items())
         }
-        notes = figures.absent(drawn, masked=True)
+        notes = figure.absent(drawn, masked=True)
         return _shown(), {"rows": rows, "greatest": greatest}, notes
 
     def _maps(self, images):
         """Strengths by name, (B, H, W) each, and the scores of the whole network."""
         baseline = self.network(BASELINE)
         # What is pooled to the label is the last map.
-        last = figures.with_maps(baseline, baseline=baseline.get_layer("pool").input)
-        found = {"baseline": figures.predict(last, images)["baseline"]}
+        last = figure.with_maps(baseline, baseline=baseline.get_layer("pool").input)
+        found = {"baseline": figure.predict(last, images)["baseline"]}
         whole = self.network(WHOLE)
         streams = {}
         for level in LEVELS:
             _, rgb, frequency = whole.get_layer(f"rfam_{level}").output
             streams |= {f"rgb_{level}": rgb, f"frequency_{level}": frequency}
-        outputs = figures.predict(figures.with_maps(whole, **streams), images)
+        outputs = figure.predict(figure.with_maps(whole, **streams), images)
         found |= {name: outputs[name] for name in streams}
         return {name: strength(maps) for name, maps in found.items()}, outputs["label"][:, 0]
 
@@ -106,7 +106,7 @@ def _numbers(values):
 
 def _shown():
     return [
-        f"{figures.drawn_by_chance(masked=True)} One of each type; its true mask is outlined, the "
+        f"{figure.drawn_by_chance(masked=True)} One of each type; its true mask is outlined, the "
         "score is that of the whole network. Baseline: its last map, which is pooled to the "
         "label. RGB and frequency: the maps of the two streams of the whole network, each times "
         "its attention (A_1 U_1 and A_2 U_2 of Eq. 6). The paper does not say of which level: the "

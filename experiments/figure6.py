@@ -20,13 +20,13 @@ import zlib
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
-from experiments import command, figures, pictures, report
-from experiments.networks import BASELINE, WHOLE
-from lrl_keras.degradations import DEGRADATIONS, degrade
+from experiments.study import command, figure, image_grids, report
+from experiments.study.networks import BASELINE, WHOLE
 from lrl_keras.errors import InputError
+from lrl_keras.media.degradations import DEGRADATIONS, degrade
 
 LEVEL = 3
-# The paper's disturbances, and what of `lrl_keras.degradations` they are.
+# The paper's disturbances, and what of `lrl_keras.media.degradations` they are.
 DISTURBANCES = {
     "none": None,
     "blur": "blur",
@@ -53,7 +53,7 @@ class _Measured:
     left_out: int
 
 
-class Figure6(figures.Figure):
+class Figure6(figure.Figure):
     """Forged faces under disturbances: a picture of one a method, and numbers over many."""
 
     name = "figure6"
@@ -83,7 +83,7 @@ class Figure6(figures.Figure):
             "measures": {kind: _means(each) for kind, each in values.items()},
             "rows": {kind: dataclasses.asdict(place) for kind, place in shown.items()},
         }
-        return _shown(found), found, figures.absent({"real", *drawn}, masked=True)
+        return _shown(found), found, figure.absent({"real", *drawn}, masked=True)
 
     def _drawn(self):
         """Forged faces by method, as many of each where there are enough."""
@@ -107,7 +107,7 @@ class Figure6(figures.Figure):
 
     def _disturbed(self, place, example):
         """List of (image, mask), one a disturbance."""
-        mask = figures.mask_of(example)
+        mask = figure.mask_of(example)
         return [disturb(example.image, mask, name, place, self._patches) for name in DISTURBANCES]
 
     def _values(self, faces):
@@ -121,11 +121,11 @@ class Figure6(figures.Figure):
 
     def _masks(self, images):
         """Predicted masks (B, S, S) of each network."""
-        return [figures.predict(model, images)["mask"][..., 0] for model in self._models]
+        return [figure.predict(model, images)["mask"][..., 0] for model in self._models]
 
     def _picture(self, shown, path):
         blocks = [(kind, *NETWORKS) for kind in shown]
-        sheet = pictures.Sheet(
+        sheet = image_grids.Sheet(
             [label for block in blocks for label in block],
             [f"{name}\n{_strength(name, self._patches)}" for name in DISTURBANCES],
             block=1 + len(NETWORKS),
@@ -152,18 +152,18 @@ def disturb(image, mask, name, place, patches):
         image: uint8 array (S, S, 3).
         mask: array (S, S); it changes with random patches alone.
         name: of the disturbance.
-        place: the face's `experiments.figures.Place`, which all chance follows from.
+        place: the face's `experiments.study.figure.Place`, which all chance follows from.
         patches: k of random patches.
     """
     face = (place.kind, place.video, place.frame)
     if name == "random patch":
         key = [zlib.crc32(part.encode()) for part in (name, *face[:2])]
-        generator = np.random.default_rng([figures.SEED, *key, place.frame])
+        generator = np.random.default_rng([figure.SEED, *key, place.frame])
         order = generator.permutation(patches**2)
         return shuffled(image, patches, order), shuffled(mask, patches, order)
     if DISTURBANCES[name] is None:
         return image, mask
-    return degrade(image, DISTURBANCES[name], LEVEL, seed=figures.SEED, face=face), mask
+    return degrade(image, DISTURBANCES[name], LEVEL, seed=figure.SEED, face=face), mask
 
 
 def shuffled(picture, patches, order):
@@ -253,12 +253,12 @@ def _shown(found):
         for name, by in found["measures"]["all"].items()
     ]
     return [
-        f"{figures.drawn_by_chance(masked=True)} In the picture one a method, the first that was "
+        f"{figure.drawn_by_chance(masked=True)} In the picture one a method, the first that was "
         "drawn; the line is the border of the true mask. Rows: the face, the mask predicted by "
         "the baseline, that by the whole network.",
         "",
         f"The paper does not say how strong its disturbances are. Here they are level {LEVEL} of 5 "
-        "of `lrl_keras.degradations`, compression is JPEG, and random patches are the face's k x k "
+        "of `lrl_keras.media.degradations`, compression is JPEG, and random patches are the face's k x k "
         "patches in an order drawn for each face, the mask's in the same one.",
         "",
         f"## The predicted masks, over {sum(counts.values())} forged faces",

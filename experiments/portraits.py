@@ -18,11 +18,12 @@ import sys
 import numpy as np
 from scipy import stats
 
-from experiments import command, datasets, report
-from experiments.grid import Task, read_json, runs
-from experiments.networks import ABLATIONS, BASELINE, WHOLE, WITHOUT_MPSM, WITHOUT_RFAM
-from lrl_keras import files, robustness
-from lrl_keras.degradations import DEGRADATIONS
+from experiments.study import command, datasets, report
+from experiments.study.grid import Task, read_json, runs
+from experiments.study.networks import ABLATIONS, BASELINE, WHOLE, WITHOUT_MPSM, WITHOUT_RFAM
+from lrl_keras.evaluation import robustness
+from lrl_keras.media.degradations import DEGRADATIONS
+from lrl_keras.system import files
 
 MODES = ("self-blended", "swap")
 CLASSIFIER = "Classifier"

@@ -12,8 +12,8 @@ those on HQ with Table 3.
 
 import sys
 
-from experiments import command, datasets, networks, report
-from experiments.grid import Task, runs
+from experiments.study import command, datasets, networks, report
+from experiments.study.grid import Task, runs
 
 QUALITIES = {"Raw": "raw", "HQ": "c23", "LQ": "c40"}
 NETWORKS = {"Xception": networks.XCEPTION, "LRL": networks.LRL}

@@ -11,8 +11,8 @@ Not run yet with the whole dataset: eight trainings of 50 epochs, on the records
 
 import sys
 
-from experiments import command, datasets, networks, report
-from experiments.grid import Task, runs
+from experiments.study import command, datasets, networks, report
+from experiments.study.grid import Task, runs
 
 NETWORKS = {"Xception": networks.XCEPTION, "LRL": networks.LRL}
 PAPER = {

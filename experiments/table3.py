@@ -15,8 +15,8 @@ Not run yet with the whole datasets: two trainings of 50 epochs.
 
 import sys
 
-from experiments import command, datasets, networks, report
-from experiments.grid import Task, runs
+from experiments.study import command, datasets, networks, report
+from experiments.study.grid import Task, runs
 
 NETWORKS = {"Xception": networks.XCEPTION, "LRL": networks.LRL}
 # AUC and EER.

@@ -12,9 +12,9 @@ Table 1.
 
 import sys
 
-from experiments import command, datasets, report
-from experiments.grid import Task, runs
-from experiments.networks import ABLATIONS
+from experiments.study import command, datasets, report
+from experiments.study.grid import Task, runs
+from experiments.study.networks import ABLATIONS
 
 # ACC and AUC.
 PAPER = {

@@ -7,10 +7,13 @@ __version__ = "0.1.0"
 
 __all__ = ["LRL", "load", "save"]
 
-_HOMES = {"LRL": "lrl_keras.models", "load": "lrl_keras.runs", "save": "lrl_keras.runs"}
-_MODULES = (
+_HOMES = {
+    "LRL": "lrl_keras.models",
+    "load": "lrl_keras.saving.runs",
+    "save": "lrl_keras.saving.runs",
+}
+_ROOMS = (
     "data",
-    "degradations",
     "evaluation",
     "export",
     "layers",
@@ -19,8 +22,7 @@ _MODULES = (
     "models",
     "optimizers",
     "prediction",
-    "robustness",
-    "runtimes",
+    "saving",
     "serving",
     "training",
 )
@@ -40,10 +42,10 @@ def __getattr__(name):
     # quieten TensorFlow first, and the layers come without TensorFlow on the other backends.
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
-    if name in _MODULES:
+    if name in _ROOMS:
         return importlib.import_module(f"lrl_keras.{name}")
     raise AttributeError(f"module 'lrl_keras' has no attribute {name!r}")
 
 
 def __dir__():
-    return [*globals(), *_HOMES, *_MODULES]
+    return [*globals(), *_HOMES, *_ROOMS]

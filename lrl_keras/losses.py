@@ -6,7 +6,7 @@
 import keras
 from keras import ops
 
-from lrl_keras.layers.similarity import check_patches, similarity_target
+from lrl_keras.layers.patch_similarity import check_patches, similarity_target
 
 
 @keras.saving.register_keras_serializable("lrl_keras")

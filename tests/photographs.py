@@ -4,9 +4,9 @@ import numpy as np
 import tensorflow as tf
 from skimage import data
 
-from lrl_keras import files
 from lrl_keras.data import manifest
 from lrl_keras.data.schema import Example, encode
+from lrl_keras.system import files
 
 SIZE = 48
 METHODS = ("real", "Deepfakes", "FaceSwap", "Face2Face")

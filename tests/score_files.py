@@ -7,7 +7,7 @@ import time
 import keras
 
 import lrl_keras
-from lrl_keras.prediction import predict
+from lrl_keras.prediction.predictor import predict
 
 
 def main(overlay, paths):

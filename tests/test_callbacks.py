@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, precision_score, recall_score, roc_auc_score
 
-from lrl_keras import callbacks, data
+from lrl_keras import data
 from lrl_keras.metrics import EqualErrorRate, equal_error_rate
-from lrl_keras.training import Settings, train
+from lrl_keras.training import callbacks
+from lrl_keras.training.trainer import Settings, train
 
 # All wait for three trainings.
 pytestmark = pytest.mark.long

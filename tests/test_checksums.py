@@ -4,7 +4,7 @@ import os
 import numpy as np
 import pytest
 
-from lrl_keras import checksums
+from lrl_keras.system import checksums
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ from scipy import ndimage
 from skimage import color, data
 from skimage.metrics import peak_signal_noise_ratio
 
-from lrl_keras.degradations import DEGRADATIONS, LEVELS, degrade, may_stay
 from lrl_keras.errors import InputError
+from lrl_keras.media.degradations import DEGRADATIONS, LEVELS, degrade, may_stay
 
 CELLS = list(itertools.product(DEGRADATIONS, LEVELS))
 FACE = ("faceforensics", "Deepfakes", "071_054", 12)
@@ -187,7 +187,7 @@ def test_the_same_arguments_give_the_same_bytes(name, level):
 def test_chance_does_not_depend_on_the_process():
     code = (
         "import zlib, numpy as np\n"
-        "from lrl_keras.degradations import degrade\n"
+        "from lrl_keras.media.degradations import degrade\n"
         "image = np.full((40, 40, 3), 90, np.uint8)\n"
         f"cells = [degrade(image, name, 3, face={FACE}) for name in ('blocks', 'noise')]\n"
         "print(zlib.crc32(np.stack(cells).tobytes()))"

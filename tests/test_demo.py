@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from sklearn.metrics import roc_auc_score
 
-from lrl_keras.data import images
+from lrl_keras.media import images
 from tfrecords.sources import photographs
 
 

@@ -4,7 +4,7 @@ import pytest
 from PIL import Image
 from skimage import data
 
-from lrl_keras import drawing
+from lrl_keras.plots import drawing
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 
 import lrl_keras
 from lrl_keras.errors import InputError
-from lrl_keras.evaluation import evaluate
+from lrl_keras.evaluation.evaluator import evaluate
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ import uuid
 import numpy as np
 import pytest
 
-from lrl_keras import files
-from lrl_keras.data import images
 from lrl_keras.errors import InputError, UnreachableError
+from lrl_keras.media import images
+from lrl_keras.system import files
 
 CONTENT = np.random.default_rng(1).bytes(3_000_000)
 NAMES = ["a.txt", "b c/é.bin", "b c/in/2", "b c/in/10", "z"]

@@ -6,9 +6,11 @@ import pytest
 import tensorflow as tf
 from networks import element
 
-from lrl_keras import LRL, fixed_sums, training
+from lrl_keras import LRL
 from lrl_keras.models import Classifier
-from lrl_keras.training import Settings
+from lrl_keras.training import trainer
+from lrl_keras.training.cpu import fixed_sums
+from lrl_keras.training.trainer import Settings
 
 
 def parts_of_sums(model, faces=2):
@@ -18,7 +20,7 @@ def parts_of_sums(model, faces=2):
     @tf.function
     def step():
         with tf.GradientTape() as tape:
-            outputs = model(images, training=True)
+            outputs = model(images, trainer=True)
             loss = model.compute_loss(images, targets, outputs, weights)
         return tape.gradient(loss, model.trainable_variables)
 
@@ -39,13 +41,13 @@ def parts_of_sums(model, faces=2):
 )
 def test_sums_have_two_parts(arguments):
     model = LRL(**arguments, image_size=96, patches=3)
-    training.compile(model, Settings(patches=3))
+    trainer.compile(model, Settings(patches=3))
     assert parts_of_sums(model) == {2}
 
 
 def test_classifier():
     model = Classifier("tiny", image_size=64)
-    training.compile(model, Settings(architecture="classifier"))
+    trainer.compile(model, Settings(architecture="classifier"))
     assert parts_of_sums(model) <= {2}
 
 

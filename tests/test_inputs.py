@@ -5,7 +5,7 @@ import videos
 from PIL import Image
 from skimage import data
 
-from lrl_keras.inputs import find
+from lrl_keras.media.discovery import find
 
 
 @pytest.fixture

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lrl_keras import cli
+from lrl_keras.cli import main
 from lrl_keras.data import examples
 from lrl_keras.data import manifest as manifests
-from lrl_keras.drawing import FORGED, REAL, example_strip
 from lrl_keras.errors import InputError
-from lrl_keras.inspection import inspect
+from lrl_keras.evaluation.inspection import inspect
+from lrl_keras.plots.drawing import FORGED, REAL, example_strip
 from tfrecords.build import prepare
 
 SPLITS = ("train", "val", "test")
@@ -336,7 +336,7 @@ def test_mistakes_are_said(records, tmp_path):
 
 def test_the_command_prints_all_it_can_and_fails_on_damage(records, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert cli.main(["inspect", str(records)]) == 0
+    assert main.main(["inspect", str(records)]) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
     lines = captured.out.splitlines()
@@ -349,12 +349,12 @@ def test_the_command_prints_all_it_can_and_fails_on_damage(records, tmp_path, ca
     assert (tmp_path / "inspect.png").is_file()
 
     cut, removed = damage(records)
-    assert cli.main(["inspect", str(records), "--json", "--out", "other.png"]) == 1
+    assert main.main(["inspect", str(records), "--json", "--out", "other.png"]) == 1
     captured = capsys.readouterr()
     assert json.loads(captured.out)["sheet"] == "other.png"
     errors = captured.err.splitlines()
     assert len(errors) == 2
     assert any(line.startswith(f"lrl-keras: error: {cut}: damaged") for line in errors)
     assert any(line.startswith(f"lrl-keras: error: {removed}: missing") for line in errors)
-    assert cli.main(["inspect", str(records), "--no-verify", "--split", "val"]) == 0
+    assert main.main(["inspect", str(records), "--no-verify", "--split", "val"]) == 0
     assert "2 of 2 shards are there (checksums not compared)" in capsys.readouterr().out

@@ -8,7 +8,7 @@ from skimage import data
 
 import lrl_keras
 from lrl_keras.errors import InputError
-from lrl_keras.prediction import predict
+from lrl_keras.prediction.predictor import predict
 
 pytestmark = pytest.mark.tensorflow
 

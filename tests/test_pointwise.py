@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from backend import gradients, to_numpy
 
-from lrl_keras import pointwise
+from lrl_keras.training.cpu import pointwise
 
 SHAPE, FILTERS = (3, 4, 5, 6), 7
 

@@ -9,12 +9,12 @@ from PIL import Image
 from skimage import data
 
 import lrl_keras
-from lrl_keras import video
-from lrl_keras.data import examples, images
+from lrl_keras.data import examples
 from lrl_keras.data.schema import Example
 from lrl_keras.errors import InputError
-from lrl_keras.faces import Detector
-from lrl_keras.prediction import predict
+from lrl_keras.media import images, video
+from lrl_keras.media.faces import Detector
+from lrl_keras.prediction.predictor import predict
 
 pytestmark = pytest.mark.tensorflow
 

@@ -20,7 +20,8 @@ from skimage import color, data
 from sklearn.metrics.pairwise import cosine_similarity
 
 import lrl_keras
-from lrl_keras import layers, training
+from lrl_keras import layers
+from lrl_keras.training import trainer
 
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
@@ -163,12 +164,12 @@ def test_classifier_gets_the_frequency_image(folder, faces):
 
 @pytest.mark.slow
 def test_tuned_run_keeps_what_was_frozen(folder, faces):
-    settings = training.Settings(
+    settings = trainer.Settings(
         backbone="tiny", weights=None, image_size=64, patches=2, epochs=1, batch_size=24
     )
     first = folder / "runs" / "first"
     with eagerly():
-        training.train(folder / "records", first, settings, verbose=0)
+        trainer.train(folder / "records", first, settings, verbose=0)
     done = run("tuning", folder)
 
     before = weights(lrl_keras.load(first))

@@ -14,12 +14,14 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 import lrl_keras
-from lrl_keras import checkpoints, cli, command_line, drawing, runs
+from lrl_keras.cli import main, parser
 from lrl_keras.data.schema import Example
-from lrl_keras.degradations import DEGRADATIONS, degrade
 from lrl_keras.errors import InputError
-from lrl_keras.evaluation import evaluate
-from lrl_keras.robustness import measure
+from lrl_keras.evaluation.evaluator import evaluate
+from lrl_keras.evaluation.robustness import measure
+from lrl_keras.media.degradations import DEGRADATIONS, degrade
+from lrl_keras.plots import drawing
+from lrl_keras.saving import checkpoints, runs
 
 CHOSEN = {"degradations": ["noise", "saturation", "jpeg"], "levels": [2, 5]}
 
@@ -244,7 +246,7 @@ def run(models, tmp_path_factory):
 def test_command_line(run, photograph_records, tmp_path, capsys):
     arguments = ["evaluate", run, str(photograph_records), "--out", str(tmp_path), "--degrade"]
     arguments += ["--degradations", "jpeg", "blocks", "--levels", "5", "1", "--seed", "2"]
-    assert cli.main(arguments) == 0
+    assert main.main(arguments) == 0
     lines = capsys.readouterr().out.splitlines()
     written = json.loads((tmp_path / "robustness.json").read_text())
     assert {path.name for path in tmp_path.iterdir()} == {
@@ -261,7 +263,7 @@ def test_command_line(run, photograph_records, tmp_path, capsys):
         assert numbers == expected
     assert written["seed"] == 2
 
-    assert cli.main([*arguments, "--json"]) == 0
+    assert main.main([*arguments, "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["robustness"] == written
     assert printed["frame"] == written["clean"]
@@ -270,7 +272,7 @@ def test_command_line(run, photograph_records, tmp_path, capsys):
 def test_command_line_warns_of_faces_that_stayed(run, tmp_path, capsys):
     records = _records(tmp_path / "records", photographs.data.astronaut()[:48, 200:248], 2)
     arguments = ["evaluate", run, str(records), "--degrade", "--degradations", "saturation"]
-    assert cli.main([*arguments, "--out", str(tmp_path)]) == 0
+    assert main.main([*arguments, "--out", str(tmp_path)]) == 0
     assert re.search("warning: saturation changes nothing in 4 faces: ", capsys.readouterr().err)
 
 
@@ -278,7 +280,7 @@ def test_command_line_warns_of_faces_that_stayed(run, tmp_path, capsys):
     "options", [["--levels", "1"], ["--degradations", "jpeg"], ["--seed", "0"]]
 )
 def test_options_of_degrading_need_degrade(options, run, photograph_records, capsys):
-    assert cli.main(["evaluate", run, str(photograph_records), *options]) == 1
+    assert main.main(["evaluate", run, str(photograph_records), *options]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith(f"lrl-keras: error: {options[0]} ")
@@ -286,7 +288,7 @@ def test_options_of_degrading_need_degrade(options, run, photograph_records, cap
 
 
 def test_the_command_line_names_all_degradations():
-    assert list(DEGRADATIONS) == command_line.DEGRADATIONS
+    assert list(DEGRADATIONS) == parser.DEGRADATIONS
 
 
 @pytest.mark.parametrize(
@@ -294,6 +296,6 @@ def test_the_command_line_names_all_degradations():
 )
 def test_wrong_usage(options, capsys):
     with pytest.raises(SystemExit) as caught:
-        cli.main(["evaluate", "run", "records", "--degrade", *options])
+        main.main(["evaluate", "run", "records", "--degrade", *options])
     assert caught.value.code == 2
     assert "usage: lrl-keras evaluate" in capsys.readouterr().err

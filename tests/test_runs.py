@@ -6,8 +6,8 @@ import pytest
 from networks import tiny
 
 import lrl_keras
-from lrl_keras import runs
 from lrl_keras.errors import InputError
+from lrl_keras.saving import runs
 
 
 @pytest.fixture(scope="module")

@@ -21,11 +21,14 @@ from PIL import Image
 from skimage import data
 
 import lrl_keras.data
-from lrl_keras import cli, evaluation, files, prediction
+from lrl_keras.cli import main
 from lrl_keras.data import manifest as manifests
 from lrl_keras.errors import InputError
+from lrl_keras.evaluation import evaluator
+from lrl_keras.prediction import predictor
+from lrl_keras.system import files
 from tfrecords.build import prepare
-from tfrecords.shards import PARTS
+from tfrecords.writing.shards import PARTS
 
 BUCKET = "lrl"
 HAS_IO = importlib.util.find_spec("tensorflow_io") is not None
@@ -208,10 +211,10 @@ def test_batches_are_those_of_local_records(local, records):
 @with_io
 def test_an_evaluation_is_that_of_local_records(bucket, local, records, tmp_path):
     model = tiny(64)
-    expected = evaluation.evaluate(model, local, "test", out=tmp_path, progress=False)
+    expected = evaluator.evaluate(model, local, "test", out=tmp_path, progress=False)
     out = f"s3://{BUCKET}/evaluation"
     assert (
-        evaluation.evaluate(model, records, "test", out=out, progress=False)["frame"]
+        evaluator.evaluate(model, records, "test", out=out, progress=False)["frame"]
         == (expected["frame"])
     )
     written = objects(bucket, "evaluation")
@@ -227,17 +230,17 @@ def test_images_videos_and_folders_in_a_bucket_are_scored(bucket, root, tmp_path
     (tmp_path / "in" / "b.mp4").write_bytes(video.read_bytes())
     upload(bucket, tmp_path, "inputs")
     model, url = tiny(64), f"s3://{BUCKET}/inputs"
-    expected = list(prediction.predict(model, tmp_path, crop="none", frames_per_video=3))
+    expected = list(predictor.predict(model, tmp_path, crop="none", frames_per_video=3))
     assert [result["kind"] for result in expected] == ["image", "video"]
 
     def nameless(results):
         return [{key: value for key, value in each.items() if key != "input"} for each in results]
 
     for inputs in (url, [f"{url}/a.png", f"{url}/in/b.mp4"]):
-        results = list(prediction.predict(model, inputs, crop="none", frames_per_video=3))
+        results = list(predictor.predict(model, inputs, crop="none", frames_per_video=3))
         assert [each["input"] for each in results] == [f"{url}/a.png", f"{url}/in/b.mp4"]
         assert nameless(results) == nameless(expected)
-    (missing,) = prediction.predict(model, f"{url}/none.png")
+    (missing,) = predictor.predict(model, f"{url}/none.png")
     assert missing["error"].startswith(f"{url}/none.png: ")
 
 
@@ -324,7 +327,7 @@ def test_a_script_ends_with_its_own_exit_code(records, code):
 def test_without_tensorflow_io_one_line_says_what_to_install(tmp_path, capsys):
     url = "s3://bucket/records"
     for arguments in (["inspect", url], ["prepare", "faceforensics", str(tmp_path), url]):
-        assert cli.main(arguments) == 1
+        assert main.main(arguments) == 1
         error = capsys.readouterr().err
         assert error == (
             f"lrl-keras: error: {url}: s3:// needs tensorflow-io, but it is not installed; it "

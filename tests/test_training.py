@@ -17,12 +17,14 @@ import pytest
 import skimage.data
 
 import lrl_keras
-from lrl_keras import callbacks, checkpoints, drawing, runs, training
-from lrl_keras.data import images
 from lrl_keras.errors import InputError
-from lrl_keras.evaluation import evaluate
-from lrl_keras.prediction import predict
-from lrl_keras.training import Settings, train
+from lrl_keras.evaluation.evaluator import evaluate
+from lrl_keras.media import images
+from lrl_keras.plots import drawing
+from lrl_keras.prediction.predictor import predict
+from lrl_keras.saving import checkpoints, runs
+from lrl_keras.training import callbacks, trainer
+from lrl_keras.training.trainer import Settings, train
 
 SMALL = {
     "backbone": "tiny",
@@ -72,7 +74,7 @@ def test_loaded_run_gives_the_best_epochs_scores(finished):
         np.testing.assert_allclose(loaded(images)["label"], expected, atol=1e-6)
     for mode in (None, False):
         np.testing.assert_allclose(
-            loaded(images, training=mode)["label"],
+            loaded(images, trainer=mode)["label"],
             loaded.predict(images, verbose=0)["label"],
             atol=1e-5,
         )
@@ -166,7 +168,7 @@ def test_patches_that_do_not_divide_the_map_are_warned_of(size, patches, even):
     settings = Settings(**{**SMALL, "image_size": size, "patches": patches})
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        training.build(settings, {"arguments": {"image_size": size}})
+        trainer.build(settings, {"arguments": {"image_size": size}})
     texts = [str(each.message) for each in caught if each.category is UserWarning]
     if even:
         assert texts == []
@@ -187,7 +189,7 @@ def test_the_head_is_trained_alone_at_first(photograph_records, tmp_path):
 
     keras.utils.set_random_seed(0)
     crop = {"arguments": {"image_size": 48}}
-    start = training.build(Settings(**CLASSIFIER), crop)
+    start = trainer.build(Settings(**CLASSIFIER), crop)
     backbone, head = stage_and_head(1)
     for stage, before in zip(backbone, start.stages, strict=True):
         for ours, theirs in zip(stage, before.get_weights(), strict=True):
@@ -209,7 +211,7 @@ def test_a_frozen_norm_stays_as_it_was_at_the_start(photograph_records, tmp_path
     settings = Settings(**{**CLASSIFIER, "epochs": 2, "head_epochs": 1, "frozen_norm": True})
     model = train(photograph_records, tmp_path / "run", settings, verbose=0)
     keras.utils.set_random_seed(0)
-    start = training.build(settings, {"arguments": {"image_size": 48}})
+    start = trainer.build(settings, {"arguments": {"image_size": 48}})
     kinds = collections.Counter()
     for stage, before in zip(model.stages, start.stages, strict=True):
         for layer, other in zip(stage.layers, before.layers, strict=True):
@@ -243,7 +245,7 @@ def test_the_average_of_the_weights_is_kept(photograph_records, tmp_path):
 def test_one_method_is_trained_on_and_resumed(photograph_records, tmp_path):
     settings = Settings(**{**SMALL, "epochs": 1, "methods": ["FaceSwap"]})
     train(photograph_records, tmp_path / "run", settings, verbose=0)
-    assert training.saved_settings(tmp_path / "run").methods == ("FaceSwap",)
+    assert trainer.saved_settings(tmp_path / "run").methods == ("FaceSwap",)
     again = Settings(**{**SMALL, "methods": ("FaceSwap",)})
     train(photograph_records, tmp_path / "run", again, resume=True, verbose=0)
     with pytest.raises(InputError, match="methods"):

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from videos import face_frames, gray_frames, index_of, turn_clockwise, write_video
 
-from lrl_keras import video
 from lrl_keras.errors import InputError
+from lrl_keras.media import video
 
 CONTAINERS = [
     ("a.mp4", "libx264"),

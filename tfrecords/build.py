@@ -7,21 +7,21 @@ import sys
 
 from tqdm import tqdm
 
-from lrl_keras import files
 from lrl_keras.data import manifest as manifests
 from lrl_keras.errors import InputError
-from lrl_keras.faces import Detector
-from lrl_keras.machine import cores
-from tfrecords import options as source_options
-from tfrecords import resume, summary
-from tfrecords.cluster import Cluster
-from tfrecords.groups import Group, Settings
-from tfrecords.options import Option
-from tfrecords.plan import plan_shards, size_of_clips
-from tfrecords.shards import write_shard
+from lrl_keras.media.faces import Detector
+from lrl_keras.system import files
+from lrl_keras.system import options as source_options
+from lrl_keras.system.hardware import cores
+from lrl_keras.system.options import Option
+from tfrecords.examples.clip_group import Group, Settings
+from tfrecords.runners.cluster import Cluster
+from tfrecords.runners.local import run
 from tfrecords.sources import SOURCES
-from tfrecords.versions import versions
-from tfrecords.workers import run
+from tfrecords.writing import resume, summary
+from tfrecords.writing.plan import plan_shards, size_of_clips
+from tfrecords.writing.shards import write_shard
+from tfrecords.writing.versions import versions
 
 # What every source lets its user choose.
 OPTIONS = {

@@ -31,7 +31,7 @@ class Clip:
             video), `"c23"`.
         video: the clip's name, unique within (dataset, method).
         path: a video, an image, a folder of images or a tar archive of images; what
-            `tfrecords.media` reads.
+            `lrl_keras.media.clip` reads.
         group: name of the real video that the clip is made from, also where that is missing;
             clips of one group are prepared together and share its face detections.
         real: the real video that a fake was made from, `None` where it is not on disk.

@@ -11,11 +11,13 @@ import skimage.data
 import skimage.draw
 import tensorflow as tf
 
-from lrl_keras import data, files
-from lrl_keras.data import images, manifest, schema
-from lrl_keras.data.augment import AUGMENTATIONS
+from lrl_keras import data
+from lrl_keras.data import manifest, schema
+from lrl_keras.data.augment.choices import AUGMENTATIONS
 from lrl_keras.errors import InputError
-from lrl_keras.machine import this_machine
+from lrl_keras.media import images
+from lrl_keras.system import files
+from lrl_keras.system.hardware import this_machine
 
 _PHOTOGRAPHS = ("astronaut", "coffee", "chelsea", "rocket")
 _CROPS_OF_EACH = 128

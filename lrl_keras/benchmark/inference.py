@@ -8,11 +8,13 @@ import sys
 
 import numpy as np
 
-from lrl_keras import drawing, files, runs
 from lrl_keras.benchmark.row import MATRIX
 from lrl_keras.errors import InputError
-from lrl_keras.machine import cores, this_machine
 from lrl_keras.models import multiply_adds
+from lrl_keras.plots import drawing
+from lrl_keras.saving import runs
+from lrl_keras.system import files
+from lrl_keras.system.hardware import cores, this_machine
 
 BATCHES = (1, 8)
 _PRODUCT = "matrix product"

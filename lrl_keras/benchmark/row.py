@@ -12,7 +12,7 @@ import time
 import numpy as np
 
 from lrl_keras.errors import InputError
-from lrl_keras.machine import peak_memory
+from lrl_keras.system.hardware import peak_memory
 
 MATRIX = 2048
 
@@ -33,8 +33,9 @@ def _matrix_product(path, threads):
 def _keras(path, threads):
     import tensorflow as tf
 
+    from lrl_keras.saving import runs
+
     tf.config.threading.set_intra_op_parallelism_threads(threads)
-    from lrl_keras import runs
 
     model = runs.load(path)
     faces = _faces(model.image_size)
@@ -48,8 +49,9 @@ def _keras(path, threads):
 def _training(path, threads):
     import tensorflow as tf
 
+    from lrl_keras.training import settings
+
     tf.config.threading.set_intra_op_parallelism_threads(threads)
-    from lrl_keras import settings
 
     model = settings.load_compiled(path)
     rng, side = np.random.default_rng(0), model.image_size
@@ -66,7 +68,7 @@ def _training(path, threads):
 
 
 def _exported(path, threads):
-    from lrl_keras import runtimes
+    from lrl_keras.saving import runtimes
 
     runtime = runtimes.load(path, threads)
     faces = _faces(runtime.image_size)

@@ -1,5 +1,5 @@
 """Records on disk to batches in memory."""
 
-from lrl_keras.data.dataset import boxes, examples, load
+from lrl_keras.data.pipeline import boxes, examples, load
 
 __all__ = ["boxes", "examples", "load"]

@@ -4,8 +4,9 @@ import itertools
 
 import tensorflow as tf
 
-from lrl_keras.data import images, schema
+from lrl_keras.data import schema
 from lrl_keras.errors import InputError
+from lrl_keras.media import images
 
 _AGAIN = "run the same `lrl-keras prepare` again to restore it"
 

@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from lrl_keras.data import blending, order, schema
+from lrl_keras.data import blending, sampling, schema
 from lrl_keras.data.blending.region import pose_distance
 from lrl_keras.data.readers import Stored, checked_png
 
@@ -30,11 +30,11 @@ def examples(source, key, shuffle, shuffle_buffer):
     reader = Stored(source)
 
     def one_pass(number):
-        own = order.change_seed(key, number)
-        faces = order.entries(reader, own, shuffle, False, shuffle_buffer)
+        own = sampling.change_seed(key, number)
+        faces = sampling.entries(reader, own, shuffle, False, shuffle_buffer)
         pairs = faces.batch(_COMPANY).map(_with_donors).unbatch()
         return pairs.enumerate().map(
-            lambda position, pair: _forged(source, *pair, order.change_seed(own, position)),
+            lambda position, pair: _forged(source, *pair, sampling.change_seed(own, position)),
             tf.data.AUTOTUNE,
             deterministic=True,
         )

@@ -3,9 +3,9 @@
 import hashlib
 import json
 
-from lrl_keras import checksums, files
 from lrl_keras.data.schema import SCHEMA_VERSION
 from lrl_keras.errors import InputError
+from lrl_keras.system import checksums, files
 
 MANIFEST = "manifest.json"
 SPLITS = ("train", "val", "test")

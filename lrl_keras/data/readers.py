@@ -7,9 +7,10 @@ either. An *entry* is what stands for an example while it is chosen and shuffled
 import numpy as np
 import tensorflow as tf
 
-from lrl_keras import machine
-from lrl_keras.data import images, schema
+from lrl_keras.data import schema
 from lrl_keras.errors import InputError
+from lrl_keras.media import images
+from lrl_keras.system import hardware
 
 _MOST_OF_MEMORY = 0.8
 _LABEL = {"label": tf.io.FixedLenFeature([], tf.int64)}
@@ -138,7 +139,7 @@ def _serialized(source, paths):
 
 
 def _check_memory(source, side, needed):
-    free = machine.free_memory()
+    free = hardware.free_memory()
     if needed > _MOST_OF_MEMORY * free:
         raise InputError(
             f"{source.folder}: split {source.split!r} decoded at {side} x {side} pixels takes "

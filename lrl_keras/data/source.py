@@ -5,10 +5,10 @@ import dataclasses
 
 import numpy as np
 
-from lrl_keras import files
 from lrl_keras.data import manifest as manifests
 from lrl_keras.data.blending import ROOM
 from lrl_keras.errors import InputError
+from lrl_keras.system import files
 
 # What stands for the three splits together.
 ALL = "all"

@@ -1,6 +1,6 @@
 """A trained network as a file that others run without this package."""
 
-from lrl_keras.export.exporting import (
+from lrl_keras.export.exporter import (
     FORMATS,
     INPUT_TYPES,
     OUTPUTS,

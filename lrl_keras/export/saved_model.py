@@ -6,9 +6,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lrl_keras import files
-from lrl_keras.data import encoded
+from lrl_keras.export import decode_graph
 from lrl_keras.export.graph import function
+from lrl_keras.system import files
 
 NAME = "lrl"
 MAX_BATCH = 8
@@ -48,7 +48,7 @@ def write(form, folder, about, calibration):
 
     def from_bytes(image_bytes):
         faces = tf.map_fn(
-            lambda contents: encoded.face(contents, about["crop_size"], about["image_size"]),
+            lambda contents: decode_graph.face(contents, about["crop_size"], about["image_size"]),
             image_bytes,
             fn_output_signature=tf.TensorSpec(images.shape[1:], tf.uint8),
         )

@@ -6,7 +6,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 from lrl_keras.export.graph import KEPT, function
-from lrl_keras.quiet import without_standard_error
+from lrl_keras.system.quiet import without_standard_error
 
 # What the converter calls the results of the whole network.
 _RESULTS = "StatefulPartitionedCall"

@@ -1,9 +1,9 @@
 """The paper's layers, each usable in any Keras model on any Keras backend."""
 
-from lrl_keras.layers.frequency import FrequencyFilter, dct_matrix
-from lrl_keras.layers.resize import BilinearResize
+from lrl_keras.layers.bilinear_resize import BilinearResize
+from lrl_keras.layers.frequency_filter import FrequencyFilter, dct_matrix
+from lrl_keras.layers.patch_similarity import PatchSimilarity, similarity_target
 from lrl_keras.layers.rfam import RFAM
-from lrl_keras.layers.similarity import PatchSimilarity, similarity_target
 
 __all__ = [
     "RFAM",

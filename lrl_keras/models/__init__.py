@@ -1,7 +1,7 @@
 """The network, its backbones and its decoders, and what it is compared with."""
 
 from lrl_keras.models.backbones import BACKBONES
-from lrl_keras.models.baselines import Classifier
+from lrl_keras.models.classifier import Classifier
 from lrl_keras.models.cost import multiply_adds
 from lrl_keras.models.lrl import LRL
 

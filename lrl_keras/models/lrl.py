@@ -3,7 +3,7 @@
 import keras
 
 from lrl_keras.layers import RFAM, BilinearResize, FrequencyFilter, PatchSimilarity
-from lrl_keras.models.backbones import LEVELS, from_config, streams
+from lrl_keras.models.backbones.table import LEVELS, from_config, streams
 from lrl_keras.models.decoder import decoder as build_decoder
 from lrl_keras.models.detector import Detector, checked_integer
 

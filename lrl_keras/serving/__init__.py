@@ -29,7 +29,7 @@ def serve(
     the main thread, or nothing stops it.
 
     Args:
-        model: what `lrl_keras.export` wrote: a path that `lrl_keras.runtimes.load` takes.
+        model: what `lrl_keras.export` wrote: a path that `runtimes.load` takes.
         name: name of the model in the paths. Defaults to `"lrl"`.
         host: address to listen on. Defaults to this machine alone.
         port: 1 to 65535; 0 takes one that is free. Defaults to `8501`, as TensorFlow Serving.
@@ -42,8 +42,9 @@ def serve(
         InputError: the network cannot be loaded or run, an argument is wrong, the address is
             taken, or a package is missing.
     """
+    from lrl_keras.saving import runtimes
+
     _require("starlette", "uvicorn", "prometheus_client")
-    from lrl_keras import runtimes
     from lrl_keras.serving.server import Server
 
     if shutdown_s < 0:
@@ -92,7 +93,7 @@ def application(
     - `GET /healthz`: 200, or 503 once it is stopping.
 
     Args:
-        runtime: `lrl_keras.runtimes.Runtime`, or what can be called like it and has its
+        runtime: `runtimes.Runtime`, or what can be called like it and has its
             attributes. It is run once with a black image, to see that it works.
         name: name of the model in the paths: letters, digits, `_`, `-` and `.`.
         batch_size: images of any requests that are run at once. Defaults to `8`.

@@ -13,12 +13,12 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.routing import Route
 
-from lrl_keras.machine import cores
 from lrl_keras.serving.batching import Batcher
 from lrl_keras.serving.bodies import Bodies
 from lrl_keras.serving.metrics import Metrics
 from lrl_keras.serving.payloads import Call
 from lrl_keras.serving.problems import Busy, Problem
+from lrl_keras.system.hardware import cores
 
 _log = logging.getLogger(__name__)
 # JSON of 32 MiB becomes lists of up to 800 MB, and holds Python's lock meanwhile.

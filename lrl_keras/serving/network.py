@@ -41,7 +41,7 @@ class Network:
 
     @classmethod
     def of(cls, runtime, name):
-        """The network of a `lrl_keras.runtimes.Runtime`, which is run once.
+        """The network of a `lrl_keras.saving.runtimes.Runtime`, which is run once.
 
         Raises:
             InputError: it does not run, what lies beside it is damaged, or the name cannot stand

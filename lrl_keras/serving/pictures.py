@@ -6,8 +6,8 @@ import warnings
 import numpy as np
 from PIL import Image
 
-from lrl_keras.data import images
 from lrl_keras.errors import InputError
+from lrl_keras.media import images
 from lrl_keras.serving.problems import Problem
 
 # Those of `serve_bytes` in a SavedModel.

@@ -13,7 +13,7 @@ import tensorflow as tf
 from skimage import data, draw, measure, morphology
 
 from lrl_keras.data import load
-from lrl_keras.data.augment import augmentation, flip
+from lrl_keras.data.augment.choices import augmentation, flip
 
 SIDE = 96
 TRIES = 300

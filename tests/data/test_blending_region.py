@@ -5,7 +5,7 @@ from skimage import data, draw, transform
 
 from lrl_keras.data.blending import region
 from lrl_keras.errors import InputError
-from lrl_keras.faces import Detector
+from lrl_keras.media.faces import Detector
 
 # The astronaut's eyes, nose and corners of the mouth, marked by eye.
 LANDMARKS = np.array([(203, 101), (246, 103), (223, 127), (202, 139), (245, 140)], float)
@@ -125,7 +125,7 @@ def test_points_that_span_no_face_are_refused(points):
 
 
 def test_portraits(shared_data):
-    from lrl_keras.data.images import read_image
+    from lrl_keras.media.images import read_image
 
     images = [read_image(path) for path in sorted((shared_data / "portraits").glob("*.jpg"))[::29]]
     for image, faces in zip(images, Detector()(images), strict=True):

@@ -6,7 +6,7 @@ from scipy import ndimage
 from skimage import data
 
 from lrl_keras.data.blending import ROOM, Face, centred, random_view
-from lrl_keras.faces import cut
+from lrl_keras.media.faces import cut
 
 # In the colours of DOTS: eyes, nose and corners of the mouth, as seen in the picture.
 LANDMARKS = np.array([(79.5, 81), (120, 84), (99, 105.5), (80, 125), (118, 127)])

@@ -11,10 +11,11 @@ from epochs import read, same
 from skimage import data, draw
 from skimage.metrics import peak_signal_noise_ratio
 
-from lrl_keras.data import compression, load
-from lrl_keras.data.augment import augmentation, flip
-from lrl_keras.data.compression import as_in_video, compressed
-from lrl_keras.degradations import h264
+import lrl_keras.media.degradations
+from lrl_keras.data import load
+from lrl_keras.data.augment.choices import augmentation, flip
+from lrl_keras.data.augment.video import as_in_video, compressed
+from lrl_keras.media.degradations import h264
 
 SIDE, SIZE, TRIES = 120, 96, 100
 
@@ -113,8 +114,8 @@ def test_shares_are_those_of_the_table(portrait, monkeypatch):
         assert 30 <= level <= 95
         return picture
 
-    monkeypatch.setattr(compression.degradations, "h264", video)
-    monkeypatch.setattr(compression.degradations, "jpeg", jpeg)
+    monkeypatch.setattr(lrl_keras.media.degradations, "h264", video)
+    monkeypatch.setattr(lrl_keras.media.degradations, "jpeg", jpeg)
     whole = 0
     for number in range(400):
         found = compressed(portrait, SIDE, np.random.default_rng(number))

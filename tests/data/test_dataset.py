@@ -14,10 +14,10 @@ from epochs import read, same
 from PIL import Image
 from skimage import data
 
-from lrl_keras import files
 from lrl_keras.data import boxes, examples, load, manifest
 from lrl_keras.data.schema import encode_png
 from lrl_keras.errors import InputError
+from lrl_keras.system import files
 
 SIZE = photographs.SIZE
 

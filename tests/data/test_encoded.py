@@ -10,11 +10,12 @@ import tensorflow as tf
 from PIL import ExifTags, Image
 from skimage import data
 
-from lrl_keras.data import encoded, images
+from lrl_keras.export import decode_graph
+from lrl_keras.media import images
 
 PICTURE = Image.fromarray(data.astronaut()[:61, :47])
 BYTES = tf.TensorSpec((), tf.string)
-decode = tf.function(encoded.decode, input_signature=[BYTES])
+decode = tf.function(decode_graph.decode, input_signature=[BYTES])
 
 
 def saved(image, kind, **options):
@@ -85,9 +86,9 @@ def test_the_graph_decodes_as_pillow_does(name):
 
 @pytest.mark.parametrize("name", ["jpeg turned 6", "transparent"])
 def test_a_face_is_resized_as_prediction_does_it(name):
-    found = tf.function(lambda contents: encoded.face(contents, 40, 33), input_signature=[BYTES])(
-        FILES[name]
-    )
+    found = tf.function(
+        lambda contents: decode_graph.face(contents, 40, 33), input_signature=[BYTES]
+    )(FILES[name])
     picture = images.decode_image(io.BytesIO(FILES[name]), name)
     expected = images.resize(images.resize(picture, 40), 33)
     assert found.shape == (33, 33, 3)

@@ -13,15 +13,15 @@ from PIL import Image
 from skimage import color, feature
 
 import lrl_keras
-from lrl_keras import cli
 from lrl_keras.benchmark import benchmark_data
+from lrl_keras.cli import main
 from lrl_keras.data import blending, boxes, examples, fresh, load
 from lrl_keras.data import manifest as manifests
 from lrl_keras.data.schema import decode, encode
 from lrl_keras.data.source import Source
 from lrl_keras.errors import InputError
-from lrl_keras.inspection import inspect
-from lrl_keras.training import Settings, train
+from lrl_keras.evaluation.inspection import inspect
+from lrl_keras.training.trainer import Settings, train
 
 IDENTITIES, EACH = 5, 2
 
@@ -227,7 +227,7 @@ def test_inspection_counts_and_shows_the_faces(records, tmp_path, capsys):
     # The first of the evenly spaced ones, with the room around it.
     whole = color.rgb2gray(face(0, 1).image)
     assert feature.match_template(shown, whole).max() > 0.999
-    assert cli.main(["inspect", str(records), "--split", "train", "--out", str(out)]) == 0
+    assert main.main(["inspect", str(records), "--split", "train", "--out", str(out)]) == 0
     assert "train" in capsys.readouterr().out
 
 
@@ -302,7 +302,7 @@ def test_what_is_trained_on_video_is_validated_on_video(finished, records):
 @pytest.mark.long
 def test_evaluation_needs_examples(finished, records, capsys):
     run, _ = finished
-    assert cli.main(["evaluate", str(run), str(records), "--split", "train"]) == 1
+    assert main.main(["evaluate", str(run), str(records), "--split", "train"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "faces that training forges, not examples; name val or test" in line
     assert not (run / "metrics.json").exists()

@@ -10,8 +10,8 @@ from damage import png_of_zeros
 from PIL import Image, ImageOps
 from skimage import data
 
-from lrl_keras.data import images
 from lrl_keras.errors import InputError
+from lrl_keras.media import images
 
 PHOTOGRAPHS = (data.astronaut, data.chelsea, data.coffee, data.rocket, data.retina)
 

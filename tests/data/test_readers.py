@@ -7,9 +7,9 @@ import tensorflow as tf
 from epochs import read, same
 from skimage import data
 
-from lrl_keras import machine
 from lrl_keras.data import load, manifest
 from lrl_keras.errors import InputError
+from lrl_keras.system import hardware
 
 
 @pytest.mark.parametrize(
@@ -77,9 +77,9 @@ def test_too_many_examples_for_the_memory_are_refused(tmp_path):
 
 
 def test_free_memory_is_some_of_the_machines_and_less_when_it_is_used():
-    before = machine.free_memory()
+    before = hardware.free_memory()
     block = np.ones(1 << 29, np.uint8)
-    after = machine.free_memory()
+    after = hardware.free_memory()
     assert 0 < after < before - len(block) // 2
     with open("/proc/meminfo", encoding="ascii") as file:
         total = int(file.readline().split()[1]) * 1024

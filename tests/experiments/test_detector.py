@@ -7,7 +7,8 @@ from sklearn.metrics import roc_auc_score
 
 import lrl_keras
 from experiments import detector
-from lrl_keras import data, runs
+from lrl_keras import data
+from lrl_keras.saving import runs
 
 
 @pytest.mark.long

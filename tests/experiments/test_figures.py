@@ -10,8 +10,9 @@ from sklearn.metrics import jaccard_score
 from trees import REGIONS, write_ffpp
 
 import lrl_keras.data
-from experiments import figure4, figure5, figure6, figures, pictures
-from lrl_keras import runs
+from experiments import figure4, figure5, figure6
+from experiments.study import figure, image_grids
+from lrl_keras.saving import runs
 
 KINDS = ["real", *REGIONS]
 FACES = 8  # of each kind: two test videos of four frames
@@ -243,24 +244,24 @@ MANIFEST = {
 
 
 def test_faces_have_the_places_that_shards_hold_them_at():
-    found = figures.tested_faces(MANIFEST, masked=False)
+    found = figure.tested_faces(MANIFEST, masked=False)
     assert list(found) == ["real", "Deepfakes", "FaceSwap", "Other"]
     places = [(place.shard, place.position, place.video, place.frame) for place in found["real"]]
     assert places == [("a", 0, "1", 0), ("a", 1, "1", 4), ("b", 0, "2", 8)]
     assert [place.position for place in found["FaceSwap"]] == [3, 4, 5, 8]
-    masked = figures.tested_faces(MANIFEST, masked=True)
+    masked = figure.tested_faces(MANIFEST, masked=True)
     assert masked == {kind: places for kind, places in found.items() if kind != "Deepfakes"}
-    assert figures.absent(masked, masked=True)[0].startswith("Deepfakes: no test face of which")
+    assert figure.absent(masked, masked=True)[0].startswith("Deepfakes: no test face of which")
 
 
 def test_a_draw_is_the_same_each_time_and_begins_a_larger_one():
-    places = [figures.Place("a", number, "real", "1", number) for number in range(200)]
-    few, many = figures.draw("real", places, 5), figures.draw("real", places, 150)
+    places = [figure.Place("a", number, "real", "1", number) for number in range(200)]
+    few, many = figure.draw("real", places, 5), figure.draw("real", places, 150)
     assert few == many[:5]
     assert len(set(many)) == 150
-    assert figures.draw("real", places, 999) != places
-    assert set(figures.draw("real", places, 999)) == set(places)
-    assert figures.draw("Deepfakes", places, 5) != few
+    assert figure.draw("real", places, 999) != places
+    assert set(figure.draw("real", places, 999)) == set(places)
+    assert figure.draw("Deepfakes", places, 5) != few
 
 
 def test_the_most_predictive_patch_has_the_greatest_mean_of_what_is_above_0():
@@ -319,7 +320,7 @@ def test_random_patches_differ_by_face_and_not_by_call():
     mask = (image[..., 0] > 127).astype(np.float32)
 
     def disturbed(name, frame):
-        place = figures.Place("a", 0, "FaceSwap", "1_2", frame)
+        place = figure.Place("a", 0, "FaceSwap", "1_2", frame)
         return figure6.disturb(image, mask, name, place, 5)
 
     for name in figure6.DISTURBANCES:
@@ -350,7 +351,7 @@ def test_measures_of_a_mask():
 @pytest.mark.parametrize("block", [None, 2])
 def test_a_sheet_has_a_row_for_each_label(tmp_path, block):
     gray = np.full((30, 30, 3), 90, np.uint8)
-    sheet = pictures.Sheet(["real", "forged\nscore 0.9", "c", "d"], ["face", "mask"], block)
+    sheet = image_grids.Sheet(["real", "forged\nscore 0.9", "c", "d"], ["face", "mask"], block)
     for row in range(4):
         sheet.face(row, 0, gray)
         sheet.map(row, 1, np.full((5, 5), 0.5), "inferno")

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from trees import write_celeb_df, write_dfd, write_dfdc_preview, write_ffpp
 
-from experiments import datasets, table1, table2, table3, table4
+from experiments import table1, table2, table3, table4
+from experiments.study import datasets
 
 NOTHING_LOST = dict.fromkeys(
     ("missing_videos", "unusable_videos", "unpaired_videos", "dropped_frames"), 0

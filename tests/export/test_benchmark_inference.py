@@ -7,9 +7,10 @@ import onnxruntime
 import pytest
 from PIL import Image
 
-from lrl_keras import benchmark, runs
+from lrl_keras import benchmark
 from lrl_keras.errors import InputError
 from lrl_keras.models import Classifier, multiply_adds
+from lrl_keras.saving import runs
 
 
 @pytest.fixture(scope="module")

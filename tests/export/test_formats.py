@@ -12,10 +12,11 @@ import pytest
 import tensorflow as tf
 from networks import arrays, assert_close, faces, lively
 
-from lrl_keras import LRL, export, files
+from lrl_keras import LRL, export
 from lrl_keras.errors import InputError
-from lrl_keras.export import checking
+from lrl_keras.export import parity
 from lrl_keras.models import Classifier
+from lrl_keras.system import files
 
 BOUNDS = {"label": 1e-5, "similarity": 1e-5, "mask": 1e-4}
 
@@ -279,12 +280,12 @@ def test_wrong_places_are_named(models, tmp_path):
 def test_a_file_that_differs_is_not_left_behind(models, tmp_path, monkeypatch):
     # The check is given a model that the file was not made of.
     other = LRL.from_config(models["even"].get_config())
-    whole = export.exporting.inference_form
+    whole = export.exporter.inference_form
 
     def form(model, outputs, fold=True):
         return whole(model if fold else other, outputs, fold)
 
-    monkeypatch.setattr(export.exporting, "inference_form", form)
+    monkeypatch.setattr(export.exporter, "inference_form", form)
     with pytest.raises(
         InputError, match=r"model\.tflite: differs from the Keras model by .* behind$"
     ):
@@ -294,7 +295,7 @@ def test_a_file_that_differs_is_not_left_behind(models, tmp_path, monkeypatch):
 
 def test_a_network_that_magnifies_rounding_is_told(models, tmp_path, monkeypatch):
     # Beside a bound that is finer than rounding, any network does.
-    monkeypatch.setitem(checking.BOUNDS, "none", {"label": 1e-10, "similarity": 1e-10})
+    monkeypatch.setitem(parity.BOUNDS, "none", {"label": 1e-10, "similarity": 1e-10})
     with pytest.raises(InputError, match=r"1e-10; .* this network magnifies rounding"):
         export.export(models["even"], tmp_path, "onnx")
     assert list(tmp_path.iterdir()) == []

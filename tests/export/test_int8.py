@@ -12,10 +12,12 @@ from ai_edge_litert.interpreter import Interpreter
 from networks import arrays
 from sklearn.metrics import roc_auc_score
 
-from lrl_keras import data, export, runtimes
+import lrl_keras.media.images
+from lrl_keras import data, export
 from lrl_keras.errors import InputError
-from lrl_keras.export import checking
+from lrl_keras.export import parity
 from lrl_keras.models import Classifier
+from lrl_keras.saving import runtimes
 
 
 def labelled_by(model, folder):
@@ -24,7 +26,9 @@ def labelled_by(model, folder):
     for split, loaders in photographs.PHOTOGRAPHS.items():
         name = loaders[0].__name__
         examples = list(photographs.clip(loaders[0](), name, "real", 60))
-        faces = [data.images.resize(example.image, model.image_size) for example in examples]
+        faces = [
+            lrl_keras.media.images.resize(example.image, model.image_size) for example in examples
+        ]
         scores = arrays(model(np.stack(faces).astype(np.float32)))["label"][:, 0]
         ranks = scores.argsort().argsort()
         for label, method in ((0, "real"), (1, "Deepfakes")):
@@ -99,7 +103,7 @@ def test_what_must_not_be_quantised_is_float(calibration, models, tmp_path):
 
 
 def test_a_file_that_loses_auc_is_not_left_behind(calibration, models, tmp_path, monkeypatch):
-    monkeypatch.setattr(checking, "AUC_BOUND", -0.001)  # No file gains where all is right.
+    monkeypatch.setattr(parity, "AUC_BOUND", -0.001)  # No file gains where all is right.
     with pytest.raises(InputError, match=r"int8 lowers the AUC from 1\.0000 to .* on 40 held-out"):
         export.export(
             models["even"],

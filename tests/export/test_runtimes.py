@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from networks import faces
 
-from lrl_keras import runtimes
 from lrl_keras.errors import InputError
+from lrl_keras.saving import runtimes
 
 
 @pytest.mark.parametrize("format", runtimes.FORMATS)

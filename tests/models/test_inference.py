@@ -6,8 +6,8 @@ import pytest
 from backend import to_numpy
 from networks import ABLATIONS, arrays, assert_close, faces, lively, tiny
 
+from lrl_keras.export.folding import inference_form
 from lrl_keras.models import Classifier
-from lrl_keras.models.inference import inference_form
 
 TF = pytest.mark.tensorflow
 

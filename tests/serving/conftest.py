@@ -1,5 +1,7 @@
 import pytest
 
+import lrl_keras.saving.runtimes
+
 
 @pytest.fixture(scope="session")
 def network_file(tmp_path_factory):
@@ -10,9 +12,8 @@ def network_file(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def runtime(network_file):
-    from lrl_keras import runtimes
 
-    return runtimes.load(network_file, threads=1)
+    return lrl_keras.saving.runtimes.load(network_file, threads=1)
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ import served
 from PIL import Image, ImageOps
 from skimage import data
 
-from lrl_keras import runtimes
 from lrl_keras.errors import InputError
+from lrl_keras.saving import runtimes
 from lrl_keras.serving import application
 
 FACES = served.faces(3)

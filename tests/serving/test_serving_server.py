@@ -13,8 +13,9 @@ import pytest
 import requests
 import served
 
-from lrl_keras import runtimes, serving
+from lrl_keras import serving
 from lrl_keras.errors import InputError
+from lrl_keras.saving import runtimes
 
 FACES = served.faces(2, seed=8)
 ONE = {"instances": [FACES[0].tolist()]}
@@ -39,7 +40,7 @@ def saved_model(tmp_path_factory):
 
 
 # As the command line starts it.
-_QUIETLY = "from lrl_keras.quiet import import_tensorflow; import_tensorflow()"
+_QUIETLY = "from lrl_keras.system.quiet import import_tensorflow; import_tensorflow()"
 # Only encoded pictures need TensorFlow, whose import would be most of the test's time.
 _WITHOUT_TENSORFLOW = """
 import sys, types

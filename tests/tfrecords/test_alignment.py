@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from videos import HEIGHT, WIDTH, cut_off, face_frames, forged, turn_clockwise, write_video
 
-from lrl_keras.video import read_frames, timeline
-from tfrecords.alignment import MOST_CHANGED, border_changed, fits
+from lrl_keras.media.video import read_frames, timeline
 from tfrecords.clips import Clip
-from tfrecords.crops import Crop
-from tfrecords.groups import Group, Settings
+from tfrecords.examples.clip_group import Group, Settings
+from tfrecords.examples.crops import Crop
+from tfrecords.examples.frame_match import MOST_CHANGED, border_changed, fits
 
 COUNT = 12
 SETTINGS = Settings(frames_per_video=4, image_size=64, margin=1.3)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from lrl_keras.errors import InputError
-from tfrecords import archives
+from lrl_keras.media import archives
 
 
 def png(level, size=(8, 6)):

@@ -11,12 +11,12 @@ import jobs
 import pytest
 from ffpp_tree import ARGUMENTS
 
-from lrl_keras import cli
+from lrl_keras.cli import main
 from lrl_keras.errors import InputError
 from tfrecords.build import prepare
-from tfrecords.shards import PARTS
+from tfrecords.writing.shards import PARTS
 
-beam = pytest.importorskip("tfrecords.beam", reason="Apache Beam: pip install '.[beam]'")
+beam = pytest.importorskip("tfrecords.runners.beam", reason="Apache Beam: pip install '.[beam]'")
 
 TWO_PROCESSES = ["--direct_num_workers", "2", "--direct_running_mode=multi_processing"]
 RUNNERS = {
@@ -50,7 +50,7 @@ def command(root, out, *options):
 
 @pytest.mark.long
 def test_two_worker_processes_give_the_same_bytes(tree, finished_records, tmp_path, capfd):
-    done = cli.main(command(tree, tmp_path, "--runner", "DirectRunner", *TWO_PROCESSES))
+    done = main.main(command(tree, tmp_path, "--runner", "DirectRunner", *TWO_PROCESSES))
     captured = capfd.readouterr()
     assert done == 0, captured.err
     assert contents(tmp_path) == contents(finished_records)
@@ -94,7 +94,7 @@ def test_stopped_after_its_first_shard_it_goes_on(tree, finished_records, tmp_pa
     assert not (tmp_path / "manifest.json").exists()
     made = {path.name.removesuffix(".json") for path in first}
     before = {name: (tmp_path / name).stat().st_mtime_ns for name in made}
-    assert cli.main(arguments) == 0
+    assert main.main(arguments) == 0
     assert contents(tmp_path) == contents(finished_records)
     assert {name: (tmp_path / name).stat().st_mtime_ns for name in made} == before
 

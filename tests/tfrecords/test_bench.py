@@ -8,7 +8,7 @@ pytestmark = pytest.mark.long
 
 
 def bench(*arguments):
-    command = [sys.executable, "-m", "tfrecords.bench", *map(str, arguments)]
+    command = [sys.executable, "-m", "tfrecords.runners.bench", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
@@ -36,4 +36,4 @@ def test_what_is_no_dataset_is_one_line(tmp_path):
     done = bench("faceforensics", tmp_path / "nothing")
     assert done.returncode == 1
     assert done.stdout == ""
-    assert done.stderr.splitlines()[-1].startswith("tfrecords.bench: error: ")
+    assert done.stderr.splitlines()[-1].startswith("tfrecords.runners.bench: error: ")

@@ -18,7 +18,7 @@ from lrl_keras.data import manifest as manifests
 from lrl_keras.data.schema import decode
 from lrl_keras.errors import InputError
 from tfrecords.build import prepare
-from tfrecords.shards import PARTS
+from tfrecords.writing.shards import PARTS
 
 
 def contents(folder):

@@ -11,12 +11,12 @@ from ffpp_tree import ARGUMENTS, video_path
 
 from lrl_keras.errors import InputError
 from tfrecords.build import prepare
-from tfrecords.cluster import Cluster
-from tfrecords.groups import Settings
-from tfrecords.plan import plan_shards
-from tfrecords.shards import PARTS, read_report, write_shard
+from tfrecords.examples.clip_group import Settings
+from tfrecords.runners.cluster import Cluster
 from tfrecords.sources import faceforensics
-from tfrecords.versions import versions
+from tfrecords.writing.plan import plan_shards
+from tfrecords.writing.shards import PARTS, read_report, write_shard
+from tfrecords.writing.versions import versions
 
 SETTINGS = Settings(frames_per_video=1, image_size=32, margin=1.3)
 ABOUT = {"versions": versions()}

@@ -10,8 +10,8 @@ from refusals import one_line_error
 from lrl_keras.data import examples
 from lrl_keras.data.schema import encode
 from tfrecords.build import prepare
-from tfrecords.groups import Group, Settings
-from tfrecords.pictures import PictureGroup
+from tfrecords.examples.clip_group import Group, Settings
+from tfrecords.examples.image_group import PictureGroup
 from tfrecords.sources.folder import find
 
 SETTINGS = Settings(frames_per_video=4, image_size=64, margin=1.3)

@@ -5,10 +5,10 @@ import pytest
 from ffpp_tree import COUNT, video_path, write_splits
 from videos import face_frames, faceless_frames, forged, write_video
 
-from lrl_keras.faces import Detector, cut
-from lrl_keras.video import read_frames
-from tfrecords.groups import MASK_NOT_DECODED, Group, Settings
-from tfrecords.masks import difference_mask
+from lrl_keras.media.faces import Detector, cut
+from lrl_keras.media.video import read_frames
+from tfrecords.examples.clip_group import MASK_NOT_DECODED, Group, Settings
+from tfrecords.examples.masks import difference_mask
 from tfrecords.sources.faceforensics import find
 
 SETTINGS = Settings(frames_per_video=4, image_size=64, margin=1.3)

@@ -2,7 +2,7 @@ import numpy as np
 from PIL import Image
 from skimage import data
 
-from tfrecords.masks import difference_mask
+from tfrecords.examples.masks import difference_mask
 
 
 def test_is_the_thresholded_gray_difference():

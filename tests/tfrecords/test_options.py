@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from lrl_keras.errors import InputError
+from lrl_keras.system.options import Option, add_to, complete
 from tfrecords.build import OPTIONS
-from tfrecords.options import Option, add_to, complete
 from tfrecords.sources import SOURCES
 
 COUNT = Option(3, "a count", least=1, most=9)

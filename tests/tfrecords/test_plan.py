@@ -4,8 +4,8 @@ from pathlib import Path
 import numpy as np
 
 from tfrecords.clips import Clip
-from tfrecords.groups import Settings
-from tfrecords.plan import plan_shards, size_of_clips
+from tfrecords.examples.clip_group import Settings
+from tfrecords.writing.plan import plan_shards, size_of_clips
 
 METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
 

@@ -9,7 +9,7 @@ from ffpp_tree import ARGUMENTS, video_path
 from lrl_keras.data import manifest as manifests
 from lrl_keras.errors import InputError
 from tfrecords.build import prepare
-from tfrecords.shards import PARTS
+from tfrecords.writing.shards import PARTS
 
 
 def content(folder):
@@ -145,7 +145,7 @@ def test_overwrite_replaces_records_and_leaves_other_files(tree, records, finish
 
 def test_a_second_run_into_the_same_folder_is_refused(tree, tmp_path):
     code = (
-        "import sys, time; from pathlib import Path; from tfrecords.resume import locked\n"
+        "import sys, time; from pathlib import Path; from tfrecords.writing.resume import locked\n"
         "with locked(Path(sys.argv[1])):\n    print('locked', flush=True); time.sleep(600)"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

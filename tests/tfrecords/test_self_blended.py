@@ -11,17 +11,17 @@ from scipy import ndimage
 from videos import face_frames, faceless_frames, write_video
 
 from lrl_keras.data import manifest as manifests
-from lrl_keras.data.images import read_image
 from lrl_keras.data.schema import decode, decode_face
 from lrl_keras.errors import InputError
-from lrl_keras.faces import Detector, crop_box, cut
-from tfrecords.blended import NO_REGION, FaceClip, Group, usable_faces
+from lrl_keras.media.faces import Detector, crop_box, cut
+from lrl_keras.media.images import read_image
 from tfrecords.build import prepare
-from tfrecords.crops import NO_FACE, NOT_DECODED, Crop, Found
-from tfrecords.groups import Settings
-from tfrecords.plan import plan_shards
-from tfrecords.shards import write_shard
+from tfrecords.examples.blended import NO_REGION, FaceClip, Group, usable_faces
+from tfrecords.examples.clip_group import Settings
+from tfrecords.examples.crops import NO_FACE, NOT_DECODED, Crop, Found
 from tfrecords.sources.self_blended import find
+from tfrecords.writing.plan import plan_shards
+from tfrecords.writing.shards import write_shard
 
 SETTINGS = Settings(frames_per_video=3, image_size=64, margin=1.3)
 OPTIONS = {"frames_per_video": 3, "image_size": 64, "progress": False}

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from lrl_keras.errors import InputError
-from tfrecords.sequences import is_frame_name, members, natural_key, read_frames
+from lrl_keras.media.sequences import is_frame_name, members, natural_key, read_frames
 
 
 def write_gray(path, level):

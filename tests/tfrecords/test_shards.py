@@ -7,10 +7,10 @@ import tensorflow as tf
 
 from lrl_keras.data.schema import decode
 from lrl_keras.errors import InputError
-from tfrecords.groups import Settings
-from tfrecords.plan import plan_shards
-from tfrecords.shards import PARTS, read_report, write_shard
+from tfrecords.examples.clip_group import Settings
 from tfrecords.sources.faceforensics import find
+from tfrecords.writing.plan import plan_shards
+from tfrecords.writing.shards import PARTS, read_report, write_shard
 
 SETTINGS = Settings(frames_per_video=3, image_size=48, margin=1.3)
 

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 from footage import touch
 
-from tfrecords.options import Option
+from lrl_keras.system.options import Option
 from tfrecords.sources import SOURCES
 
 

@@ -4,7 +4,7 @@ import random
 import pytest
 
 from lrl_keras.errors import InputError
-from tfrecords.splits import SIZES, assign, hold_out, shuffled
+from tfrecords.sources.splits import SIZES, assign, hold_out, shuffled
 
 SPLITS = ("train", "val", "test")
 

@@ -8,7 +8,7 @@ import jobs
 import pytest
 
 from lrl_keras.errors import InputError
-from tfrecords.workers import run
+from tfrecords.runners.local import run
 
 
 def wait_until(condition, seconds=60):
@@ -78,7 +78,7 @@ def test_a_worker_that_dies_is_one_line_with_the_task_and_the_video(how, words):
 def test_workers_do_not_outlive_their_parent(tmp_path, number):
     paths = [tmp_path / "a", tmp_path / "b"]
     code = (
-        "import jobs; from tfrecords.workers import run;"
+        "import jobs; from tfrecords.runners.local import run;"
         f"list(run(jobs.sleep, [jobs.Task('t', p) for p in {[str(path) for path in paths]}], 2))"
     )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}

@@ -17,12 +17,12 @@ how the dataset is commonly used; how many there are is noted in the manifest.
 import dataclasses
 import re
 
-from lrl_keras import files
 from lrl_keras.errors import InputError
+from lrl_keras.system import files
 from tfrecords.clips import Clip, Lister
 from tfrecords.sources.folders import Folders
 from tfrecords.sources.lists import fail, is_name, read_lines
-from tfrecords.splits import SEED, VAL_FRACTION, hold_out
+from tfrecords.sources.splits import SEED, VAL_FRACTION, hold_out
 
 NAME = "celeb-df"
 SUMMARY = "Celeb-DF v1 or v2: Celeb-real, YouTube-real, Celeb-synthesis and the test list."

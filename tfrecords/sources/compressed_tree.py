@@ -6,10 +6,10 @@ manipulated_sequences/<place>/<compression>/videos/071_054.mp4
 The folders' `masks/` are not read: they are not difference masks.
 """
 
-from lrl_keras import files
 from lrl_keras.errors import InputError
+from lrl_keras.system import files
+from lrl_keras.system.options import Option
 from tfrecords.clips import MaskPair
-from tfrecords.options import Option
 from tfrecords.sources.folders import Folders
 
 COMPRESSIONS = ("raw", "c23", "c40")  # from the least compressed

@@ -22,13 +22,13 @@ Videos that no list labels are left out, and noted.
 import dataclasses
 import re
 
-from lrl_keras import files
 from lrl_keras.errors import InputError
+from lrl_keras.media.sequences import natural_key
+from lrl_keras.system import files
 from tfrecords.clips import Clip, Lister
-from tfrecords.sequences import natural_key
 from tfrecords.sources.folders import Folders
 from tfrecords.sources.lists import fail, is_name, read_json, read_table
-from tfrecords.splits import SEED, VAL_FRACTION, hold_out
+from tfrecords.sources.splits import SEED, VAL_FRACTION, hold_out
 
 NAME = "dfdc"
 SUMMARY = "DFDC: parts with metadata.json, validation and test sets with labels.csv."

@@ -17,12 +17,12 @@ resolution or quality reduced), where the difference to the original is no mask.
 
 import dataclasses
 
-from lrl_keras import files
 from lrl_keras.errors import InputError
+from lrl_keras.system import files
 from tfrecords.clips import Clip, Lister
 from tfrecords.sources.folders import Folders
 from tfrecords.sources.lists import fail, is_path, read_json
-from tfrecords.splits import SEED, VAL_FRACTION, hold_out
+from tfrecords.sources.splits import SEED, VAL_FRACTION, hold_out
 
 NAME = "dfdc-preview"
 SUMMARY = "DFDC preview: dataset.json, original_videos, method_A and method_B."

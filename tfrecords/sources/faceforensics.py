@@ -5,11 +5,11 @@ manipulated_sequences/<method>/<compression>/videos/071_054.mp4    (target_sourc
 splits/{train,val,test}.json                                       [["071", "054"], ...]
 """
 
-from lrl_keras import files
 from lrl_keras.data.manifest import SPLITS
 from lrl_keras.errors import InputError
+from lrl_keras.system import files
+from lrl_keras.system.options import Option
 from tfrecords.clips import Clip, Lister
-from tfrecords.options import Option
 from tfrecords.sources import compressed_tree
 from tfrecords.sources.compressed_tree import FORGERIES, ORIGINALS, Tree, check_layout
 from tfrecords.sources.lists import fail, is_name, read_json

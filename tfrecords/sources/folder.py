@@ -9,16 +9,16 @@ collections. So only a list gives fakes their masks, by its column `source`.
 
 import dataclasses
 
-from lrl_keras import files
-from lrl_keras.data.images import shown
 from lrl_keras.errors import InputError
-from lrl_keras.inputs import is_image_name
+from lrl_keras.media.discovery import is_image_name
+from lrl_keras.media.images import shown
+from lrl_keras.system import files
+from lrl_keras.system.options import Option
 from tfrecords.clips import Clip, Lister
-from tfrecords.options import Option
-from tfrecords.pictures import PictureGroup as Group
+from tfrecords.examples.image_group import PictureGroup as Group
 from tfrecords.sources.own_files import few, in_folders
 from tfrecords.sources.own_list import in_list
-from tfrecords.splits import SEED, SIZES, VAL_FRACTION, assign, hold_out, shuffled
+from tfrecords.sources.splits import SEED, SIZES, VAL_FRACTION, assign, hold_out, shuffled
 
 __all__ = ["NAME", "OPTIONS", "SUMMARY", "Group", "find"]
 
@@ -70,7 +70,7 @@ def find(
         split_by: `"video"`: each clip for itself, or with its source and that one's other fakes;
             `"identity"`: and with all of its identity.
         splits: sizes of train, val and test where the splits are not given, see
-            `tfrecords.splits.assign`; fractions are taken of real and of fake ones alike.
+            `tfrecords.sources.splits.assign`; fractions are taken of real and of fake ones alike.
         val_fraction: part of train that is held out where splits are given, but none is val.
         seed: of the division.
 
@@ -181,7 +181,7 @@ def _check_identities(items):
 def _grouped(items, where, seed):
     """(item, name of its group) in the order in which they are prepared.
 
-    A real clip and its fakes make a group; pictures share one, for `tfrecords.pictures`. Groups
+    A real clip and its fakes make a group; pictures share one, for `tfrecords.examples.image_group`. Groups
     are shuffled, so that every shard holds real and fake ones.
     """
     units = {}

@@ -2,7 +2,7 @@
 
 import re
 
-from lrl_keras import files
+from lrl_keras.system import files
 
 # Behind a URL, asking whether each of 100,000 names is a folder would take hours.
 _FILE_NAME = re.compile(r".+\.(mp4|mov|avi|png|jpe?g|npy|json|csv|txt|zip|gz|tar)", re.IGNORECASE)

@@ -5,8 +5,8 @@ import io
 import json
 import unicodedata
 
-from lrl_keras import files
 from lrl_keras.errors import InputError
+from lrl_keras.system import files
 
 _AGAIN = "copy the official one again"
 # Control signs, halves of signs, and what ends a line.

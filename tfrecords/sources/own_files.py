@@ -2,11 +2,11 @@
 
 import dataclasses
 
-from lrl_keras import files, inputs
-from lrl_keras.data.images import shown
 from lrl_keras.errors import InputError
-from tfrecords import archives
-from tfrecords.sequences import is_frame_name, natural_key
+from lrl_keras.media import archives, discovery
+from lrl_keras.media.images import shown
+from lrl_keras.media.sequences import is_frame_name, natural_key
+from lrl_keras.system import files
 from tfrecords.sources.folders import Folders
 
 KINDS = ("real", "fake")  # by label
@@ -114,7 +114,7 @@ def _clips(root, folder, sequences):
     for name in paths:
         if name in in_sequence:
             clips[in_sequence[name]] = None
-        elif archives.is_archive(name) or inputs.is_media(files.join(path, name)):
+        elif archives.is_archive(name) or discovery.is_media(files.join(path, name)):
             clips[name] = None
         else:
             skipped.append(name)

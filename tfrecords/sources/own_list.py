@@ -13,8 +13,8 @@ import itertools
 import os
 import posixpath
 
-from lrl_keras import files
 from lrl_keras.errors import InputError
+from lrl_keras.system import files
 from tfrecords.sources.folders import Folders
 from tfrecords.sources.own_files import KINDS, SPLIT_NAMES, Item
 

@@ -14,10 +14,10 @@ import numpy as np
 import skimage
 from skimage import filters, transform
 
-from lrl_keras.data import images
 from lrl_keras.errors import InputError
+from lrl_keras.media import images
 from tfrecords.clips import Clip, Lister
-from tfrecords.groups import example
+from tfrecords.examples.clip_group import example
 
 NAME = "photographs"
 ROOT = Path(skimage.__file__).parent / "data"
@@ -77,7 +77,7 @@ class Group:
     Args:
         clips: the clips of one photograph.
         root: folder of the photographs.
-        settings: `tfrecords.groups.Settings`; `frames_per_video` cuts of `image_size` are made.
+        settings: `tfrecords.examples.clip_group.Settings`; `frames_per_video` cuts of `image_size` are made.
     """
 
     def __init__(self, clips, root, settings):

@@ -7,15 +7,16 @@ lies in none is an identity of its own.
 
 import dataclasses
 
-from lrl_keras import files, inputs
 from lrl_keras.data.blending import METHODS, SELF_BLENDED, SWAP
-from lrl_keras.data.images import shown
 from lrl_keras.data.manifest import SPLITS
 from lrl_keras.errors import InputError
-from tfrecords import splits as division
-from tfrecords.blended import REAL, FaceClip, Group, generator
+from lrl_keras.media import discovery
+from lrl_keras.media.images import shown
+from lrl_keras.system import files
+from lrl_keras.system.options import Option
 from tfrecords.clips import Lister
-from tfrecords.options import Option
+from tfrecords.examples.blended import REAL, FaceClip, Group, generator
+from tfrecords.sources import splits as division
 from tfrecords.sources.own_files import few
 
 __all__ = ["NAME", "OPTIONS", "SUMMARY", "Group", "find"]
@@ -62,7 +63,7 @@ def find(
             lie, measure, lean and look otherwise.
         fresh: whether the split train holds but the faces, with room around them, of which
             `lrl_keras.data.load` makes other forgeries in each epoch.
-        splits: sizes of train, val and test, in identities; see `tfrecords.splits.assign`.
+        splits: sizes of train, val and test, in identities; see `tfrecords.sources.splits.assign`.
         seed: int.
 
     Returns:
@@ -117,7 +118,7 @@ def _people(root):
         raise InputError(f"{error.filename}: cannot be read ({error.strerror})") from None
     people, skipped = {}, []
     for path in paths:
-        if inputs.is_media(files.join(root, path)):
+        if discovery.is_media(files.join(root, path)):
             people.setdefault(path.partition("/")[0], []).append(path)
         else:
             skipped.append(path)
@@ -135,7 +136,7 @@ def _common(path, identity, split, seed):
         "path": path,
         "group": identity,
         "seed": seed,
-        "frames": 1 if inputs.is_image_name(path) else None,
+        "frames": 1 if discovery.is_image_name(path) else None,
         # Names on disk may hold bytes that are no text, and records only text.
         "video": path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace"),
     }

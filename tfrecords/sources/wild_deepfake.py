@@ -9,13 +9,13 @@ them: they have hundreds of megabytes each.
 
 import dataclasses
 
-from lrl_keras import files
 from lrl_keras.errors import InputError
-from tfrecords import archives
+from lrl_keras.media import archives
+from lrl_keras.media.sequences import natural_key
+from lrl_keras.system import files
 from tfrecords.clips import Clip, Lister
-from tfrecords.sequences import natural_key
 from tfrecords.sources.folders import Folders
-from tfrecords.splits import SEED, VAL_FRACTION, hold_out
+from tfrecords.sources.splits import SEED, VAL_FRACTION, hold_out
 
 NAME = "wild-deepfake"
 SUMMARY = "WildDeepfake: {real,fake}_{train,test} with archives of face images."

@@ -65,7 +65,7 @@ def face_axes(landmarks):
     """The plane of a face.
 
     Args:
-        landmarks: five points (x, y) as `lrl_keras.faces.Face` has them.
+        landmarks: five points (x, y) as `lrl_keras.media.faces.Face` has them.
 
     Returns:
         a `FaceAxes`.

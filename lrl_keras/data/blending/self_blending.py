@@ -27,7 +27,7 @@ def self_blend(image, landmarks, rng, target=None):
     Args:
         image: uint8 (H, W, 3), RGB, the crop of a real face.
         landmarks: five points (x, y) of the face in pixels of `image`, as
-            `lrl_keras.faces.Face` has them.
+            `lrl_keras.media.faces.Face` has them.
         rng: `numpy.random.Generator`.
         target: uint8 (H, W, 3), what the face is blended into: `image` retouched. Then the copy
             is not retouched. Defaults to `image` itself, and the copy is, nine times of ten.

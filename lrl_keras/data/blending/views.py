@@ -21,7 +21,7 @@ class Face:
 
     Attributes:
         image: uint8 (H, W, 3), RGB.
-        landmarks: float (5, 2), as `lrl_keras.faces.Face` has them, in pixels of `image`.
+        landmarks: float (5, 2), as `lrl_keras.media.faces.Face` has them, in pixels of `image`.
         box: (x0, y0, x1, y1) of the crop of the face itself, in pixels of `image`.
     """
 

@@ -1,0 +1,1 @@
+"""Shared by the experiments: command line, trainings, datasets, reports, figures."""

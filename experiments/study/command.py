@@ -1,0 +1,246 @@
+"""The command line that all experiments have in common."""
+
+import argparse
+import contextlib
+import dataclasses
+import shlex
+import sys
+
+from experiments.study import grid
+from lrl_keras.cli.parser import count
+from lrl_keras.cli.tables import warnings_in_one_line
+from lrl_keras.errors import InputError, UnreachableError
+from lrl_keras.system import files
+from lrl_keras.training.trainer import Settings
+
+ROOTS = {
+    "ffpp": "FaceForensics++",
+    "celeb_df": "Celeb-DF v1 or v2",
+    "dfdc": "the DFDC preview",
+    "dfd": "DeepFakeDetection",
+    "portraits": "real portraits, one identity each",
+    "faces": "real faces, one folder a person",
+}
+
+# Everything runs in minutes and the figures mean nothing.
+_SMOKE = {
+    "frames_per_video": 4,
+    "image_size": 160,
+    "backbone": "tiny",
+    "weights": None,
+    "epochs": 1,
+    "batch_size": 4,
+    "seeds": (0,),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Choice:
+    """What the user chose of an experiment.
+
+    Attributes:
+        out: folder of the experiments.
+        roots: folders of the datasets, by their names in `ROOTS`.
+        frames_per_video, image_size: of the records, the latter of the networks too.
+        backbone: of every network; `None`: of each its own.
+        weights: `"imagenet"` or `None`.
+        epochs, batch_size, learning_rate, halve_every: as in `lrl_keras.training.Settings`.
+        cache, precision: as there.
+        seeds: of the trainings, one run each.
+        index, of: this machine's share of the runs.
+        workers: processes that prepare records; `None`: one for each core.
+        prepare_only: stop when the records are there.
+        overwrite: make records anew that were made otherwise.
+        smoke: whether all of it is only to be seen working.
+        command: the command line.
+        extra: whole numbers that this experiment alone asks for, or tuples of them, by name.
+        measured: folders of further records to measure on.
+    """
+
+    out: str
+    roots: dict
+    frames_per_video: int
+    image_size: int
+    backbone: str | None
+    weights: str | None
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    halve_every: int
+    cache: bool
+    precision: str
+    seeds: tuple
+    index: int
+    of: int
+    workers: int | None
+    prepare_only: bool
+    overwrite: bool
+    smoke: bool
+    command: str
+    extra: dict
+    measured: tuple
+
+    def settings(self, seed, **others):
+        """`Settings` of one training: what was chosen, and `others` of the network."""
+        if self.backbone is not None:
+            others["backbone"] = self.backbone
+        if self.weights is None:
+            others["head_epochs"] = 0
+        names = ("image_size", "weights", "epochs", "batch_size", "learning_rate", "halve_every")
+        chosen = {name: getattr(self, name) for name in (*names, "cache", "precision")}
+        return Settings(**{**chosen, "seed": seed, **others})
+
+
+def run(
+    module, doc, roots, experiment, argv=None, optional=(), extra=None, measured=False, **defaults
+):
+    """Run an experiment from its command line.
+
+    Args:
+        module: its name, as after `python -m`.
+        doc: its docstring, shown by `--help`.
+        roots: names in `ROOTS` of the datasets that it needs.
+        experiment: function of a `Choice`, returning an object that has `records` (all that must be
+            prepared), `tasks()` (of `grid.work`) and `report()` (writes, returns the paths).
+        argv: the command line. Defaults to that of the process.
+        optional: names in `ROOTS` of datasets that it can do without.
+        extra: dict of name to (default, default of `--smoke`, help) of further options: whole
+            numbers from 1, or as many of them as the defaults have.
+        measured: whether it takes finished records to measure on.
+        **defaults: that differ from the paper's.
+
+    Returns:
+        exit code: 0 done, 1 it failed.
+    """
+    choice = parse(module, doc, roots, argv, optional, extra, measured, **defaults)
+    try:
+        with warnings_in_one_line(module):
+            return _run(experiment(choice), choice)
+    except (InputError, UnreachableError, OSError) as error:
+        print(f"{module}: error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print(f"{module}: interrupted; the same command goes on where it was", file=sys.stderr)
+        return 130
+
+
+def _run(experiment, choice):
+    # A wrong path is not found out after hours of preparing the others.
+    for records in experiment.records:
+        files.require(records.root)
+        if not files.is_folder(records.root):
+            raise InputError(f"{records.root}: no such folder; give that of {records.source}")
+    for records in experiment.records:
+        records.prepare(choice.workers, choice.overwrite)
+    if choice.prepare_only:
+        return 0
+    # Keras shows its progress on standard output.
+    with contextlib.redirect_stdout(sys.stderr):
+        failures = grid.work(experiment.tasks(), choice.index, choice.of)
+    for failure in failures:
+        print(f"error: {failure}", file=sys.stderr)
+    for path in experiment.report():
+        print(path)
+    return 1 if failures else 0
+
+
+def parse(module, doc, roots, argv=None, optional=(), extra=None, measured=False, **defaults):
+    """The `Choice` of a command line; arguments as of `run`."""
+    argv = sys.argv[1:] if argv is None else argv
+    extra = extra or {}
+    paper = {field.name: field.default for field in dataclasses.fields(Settings)}
+    paper |= {"frames_per_video": 50, "seeds": (0,), "backbone": None, **defaults}
+    parser = _parser(module, doc, paper)
+    for root in (*roots, *optional):
+        parser.add_argument(
+            f"--{root.replace('_', '-')}",
+            required=root in roots,
+            metavar="ROOT",
+            help=f"folder of {ROOTS[root]}",
+        )
+    for name, (default, _, text) in extra.items():
+        several = isinstance(default, tuple)
+        shown = " ".join(map(str, default)) if several else default
+        parser.add_argument(
+            f"--{name}",
+            type=count,
+            nargs=len(default) if several else None,
+            help=f"{text} (default: {shown})",
+        )
+    if measured:
+        parser.add_argument(
+            "--measure", nargs="+", default=(), metavar="RECORDS", help="to measure on, unseen"
+        )
+    given = vars(parser.parse_args(argv))
+    given["measured"] = tuple(given.pop("measure", ()))
+    for name, (default, smoke, _) in extra.items():
+        if given[name] is None:
+            given[name] = smoke if given["smoke"] else default
+        elif isinstance(default, tuple):
+            given[name] = tuple(given[name])
+    if not 0 <= given["index"] < given["of"]:
+        parser.error(f"--index must be from 0 to {given['of'] - 1}, received {given['index']}")
+    if given.get("weights") == "none":
+        given["weights"] = None
+    if "seeds" in given:
+        given["seeds"] = tuple(given["seeds"])
+        if len(set(given["seeds"])) < len(given["seeds"]):
+            parser.error("--seeds must differ: the same seed gives the same training")
+    chosen = {**paper, **(_SMOKE if given["smoke"] else {}), **given}
+    names = {field.name for field in dataclasses.fields(Choice)} - {"roots", "command", "extra"}
+    return Choice(
+        roots={root: given[root] for root in (*roots, *optional) if given[root] is not None},
+        command=shlex.join(["python", "-m", module, *argv]),
+        extra={name: given[name] for name in extra},
+        **{name: chosen[name] for name in names},
+    )
+
+
+def _parser(module, doc, defaults):
+    """What all experiments ask for; options that are not given stay out of the result."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m {module}",
+        description=doc,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("out", metavar="OUT", help="folder of all experiments")
+
+    def option(name, text, **arguments):
+        default = defaults[name]
+        if isinstance(default, tuple):
+            default = " ".join(map(str, default))
+        parser.add_argument(
+            "--" + name.replace("_", "-"),
+            default=argparse.SUPPRESS,
+            help=f"{text} (default: {default})",
+            **arguments,
+        )
+
+    option("seeds", "of the trainings, one run each", type=int, nargs="+")
+    option("backbone", "of every network; None: of each its own")
+    option("weights", "to begin with", choices=["imagenet", "none"])
+    option("image_size", "side of the faces, pixels", type=int)
+    option("frames_per_video", "frames of each video", type=int)
+    option("epochs", "passes over the training split", type=int)
+    option("batch_size", "faces a step", type=int)
+    option("learning_rate", "of the first epoch", type=float)
+    option("halve_every", "epochs after which the rate is halved", type=int)
+    option("precision", "of the trainings", choices=["auto", "float32", "mixed_float16"])
+    option("cache", "keep the training faces in memory", action=argparse.BooleanOptionalAction)
+    parser.add_argument("--workers", type=int, help="processes that prepare the records")
+    parser.add_argument(
+        "--prepare-only", action="store_true", help="make the records, do not train"
+    )
+    parser.add_argument(
+        "--overwrite", action="store_true", help="make records anew that were made otherwise"
+    )
+    parser.add_argument(
+        "--index", type=int, default=0, help="which share of the runs is this machine's, from 0"
+    )
+    parser.add_argument("--of", type=count, default=1, help="machines that share the runs")
+    parser.add_argument(
+        "--smoke",
+        action="store_true",
+        help="tiny, to see it work, in an OUT of its own; the figures mean nothing",
+    )
+    return parser

@@ -1,0 +1,122 @@
+"""The sets of records that the experiments share, each made once below OUT/records."""
+
+import dataclasses
+import functools
+
+from lrl_keras.data import manifest as manifests
+from lrl_keras.system import files
+from tfrecords.build import prepare
+
+# Videos in the official lists, by split: all real ones, and the forged ones of each method.
+OFFICIAL = {
+    "faceforensics": {"train": (720, 720), "val": (140, 140), "test": (140, 140)},
+    "celeb-df": {"test": (178, 340)},
+    "dfd": {"test": (363, 3068)},
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Records:
+    """A set of records: what it is made from, and where it lies.
+
+    Attributes:
+        name: of its folder.
+        folder: the records' folder.
+        source: one of `tfrecords.sources.SOURCES`.
+        root: folder of the dataset.
+        options: options of `tfrecords.build.prepare`, as (name, value) pairs.
+    """
+
+    name: str
+    folder: str
+    source: str
+    root: str
+    options: tuple
+
+    def prepare(self, workers=None, overwrite=False):
+        """Make the records, or go on making them; returns the manifest."""
+        return prepare(
+            self.source,
+            self.root,
+            self.folder,
+            workers=workers,
+            overwrite=overwrite,
+            **dict(self.options),
+        )
+
+    @functools.cached_property
+    def fingerprint(self):
+        """SHA-256 that stands for the finished records."""
+        return manifests.fingerprint(self.folder)
+
+    @functools.cached_property
+    def manifest(self):
+        """The manifest of the finished records."""
+        return manifests.read(self.folder)
+
+
+def records(out, name, source, root, **options):
+    """`Records` below the folder of the experiments."""
+    folder = files.join(out, "records", name)
+    return Records(name, folder, source, str(root), tuple(sorted(options.items())))
+
+
+def finished(folder):
+    """`Records` that were made before, by whatever command."""
+    about = manifests.read(folder)
+    return Records(files.name_of(folder), folder, about["source"], "", ())
+
+
+def faceforensics(choice, compression):
+    """FaceForensics++ in one quality: `"raw"`, `"c23"` (HQ) or `"c40"` (LQ)."""
+    return _dataset(choice, f"ffpp-{compression}", "faceforensics", "ffpp", compression=compression)
+
+
+def celeb_df(choice):
+    """The official test list of Celeb-DF."""
+    return _dataset(choice, "celeb-df", "celeb-df", "celeb_df", only=("test",))
+
+
+def dfdc(choice):
+    """The test set of the DFDC preview, which the paper cites."""
+    return _dataset(choice, "dfdc-preview", "dfdc-preview", "dfdc", only=("test",))
+
+
+def dfd(choice):
+    """DeepFakeDetection as it lies beside FaceForensics++, HQ."""
+    return _dataset(choice, "dfd-c23", "dfd", "dfd", compression="c23", only=("test",))
+
+
+def _dataset(choice, name, source, root, **options):
+    options |= {"frames_per_video": choice.frames_per_video, "image_size": choice.image_size}
+    return records(choice.out, name, source, choice.roots[root], **options)
+
+
+def gaps(manifest):
+    """What of a dataset was not there or could not be used, a line each; none: all was.
+
+    Args:
+        manifest: of its records.
+    """
+    official = OFFICIAL.get(manifest["source"], {})
+    for split in sorted(manifest["counts"], key=manifests.SPLITS.index):
+        for kind, methods in manifest["counts"][split].items():
+            wanted = official.get(split, (0, 0))[kind == "fake"]
+            # The lists count the real videos of several folders together.
+            together = kind == "real" and len(methods) > 1
+            for method, found in methods.items():
+                yield from _gaps(f"{split} {method}", found, 0 if together else wanted)
+            listed = sum(found["listed_videos"] for found in methods.values())
+            if together and listed < wanted:
+                yield f"{split} {kind}: {listed} of {wanted} videos"
+
+
+def _gaps(name, found, wanted):
+    listed = found["listed_videos"]
+    used, wanted = listed - found["missing_videos"] - found["unusable_videos"], max(wanted, listed)
+    if used < wanted:
+        yield f"{name}: {used} of {wanted} videos"
+    if found["unpaired_videos"]:
+        yield f"{name}: {found['unpaired_videos']} videos without a mask"
+    if found["dropped_frames"]:
+        yield f"{name}: {found['dropped_frames']} frames dropped"

@@ -1,0 +1,238 @@
+"""Many trainings: which there are, where each lies, which are finished.
+
+A run's folder is named after its settings and its records, so that experiments that need the same
+training share it, and so that other settings never meet the results of these.
+"""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import hashlib
+import json
+import sys
+import time
+
+import keras
+
+from experiments.study.datasets import Records
+from lrl_keras.errors import InputError
+from lrl_keras.evaluation import evaluator
+from lrl_keras.saving import runs as run_folders
+from lrl_keras.system import files
+from lrl_keras.training import trainer
+
+_SECONDS = "seconds.json"
+_METRICS = "metrics.json"
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One training and what it is measured on.
+
+    Attributes:
+        settings: `lrl_keras.training.Settings`.
+        records: `experiments.study.datasets.Records` that it is trained on.
+        out: folder of the experiments.
+        before: the `Run` that its settings start from, trained first; `None`: none.
+    """
+
+    settings: trainer.Settings
+    records: Records
+    out: str
+    before: Run | None = None
+
+    @property
+    def folder(self):
+        """Where the run lies; the records must be there."""
+        # Those that differ from the paper's: a new setting leaves the old names as they are.
+        chosen = {
+            field.name: getattr(self.settings, field.name)
+            for field in dataclasses.fields(self.settings)
+            if getattr(self.settings, field.name) != field.default
+        }
+        chosen.pop("cache", None)  # Changes nothing but the speed.
+        if self.before is not None:
+            chosen["start"] = files.name_of(self.before.folder)  # Wherever OUT lies.
+        identity = json.dumps([chosen, self.records.fingerprint], sort_keys=True)
+        digest = hashlib.sha256(identity.encode()).hexdigest()[:10]
+        return files.join(self.out, "runs", f"{self.records.name}-{self._words()}-{digest}")
+
+    def _words(self):
+        settings = self.settings
+        parts = ("frequency", "rfam", "similarity", "head_norm")
+        without = [
+            f"no-{part.replace('_', '-')}" for part in parts if getattr(settings, part) is False
+        ]
+        methods = [] if settings.methods is None else sorted(settings.methods)
+        words = [settings.architecture, settings.backbone, *without, *methods]
+        return "-".join([*words, f"seed{settings.seed}"])
+
+    def result(self, records, methods=None, split="test"):
+        """What `lrl_keras.evaluation.evaluate` found on `records`, `None` if it has not yet."""
+        path = files.join(self._place(records, methods, split), _METRICS)
+        if not files.exists(path):
+            return None
+        found = read_json(path)
+        return found if found.get("manifest_sha256") == records.fingerprint else None
+
+    def measure(self, records, methods=None, split="test"):
+        """Score a split of `records`, unless that is done.
+
+        Args:
+            records: `Records`.
+            methods: forgery methods to measure; default: those of the training.
+            split: of the records.
+
+        Returns:
+            what `result` gives.
+        """
+        found = self.result(records, methods, split)
+        if found is not None:
+            return found
+        return evaluator.evaluate(
+            self.network(),
+            records.folder,
+            split,
+            methods=methods or self.settings.methods,
+            batch_size=self.settings.batch_size,
+            out=self._place(records, methods, split),
+        )
+
+    def train(self, verbose):
+        """Train, or go on where an interrupted training was; nothing if it is finished."""
+        if self.finished():
+            return
+        if self.before is not None:
+            self.before.train(verbose)
+        before, start = self.seconds(), time.monotonic()
+        begun = files.exists(files.join(self.folder, run_folders.CONFIG))
+        try:
+            trainer.train(
+                self.records.folder, self.folder, self.settings, resume=begun, verbose=verbose
+            )
+        finally:
+            spent = before + time.monotonic() - start
+            files.write_text(files.join(self.folder, _SECONDS), json.dumps(spent) + "\n")
+
+    def network(self):
+        """The trained network.
+
+        Raises:
+            InputError: naming the file of the run that is missing or damaged.
+        """
+        try:
+            return run_folders.load(self.folder)
+        except InputError as error:
+            raise InputError(
+                f"{error}; remove {self.folder} and give the command again to train it anew"
+            ) from None
+
+    def finished(self):
+        """Whether all epochs are done."""
+        return len(self._aucs()) >= self.settings.epochs
+
+    def best_auc(self):
+        """Highest AUC on its validation split, of the epochs that are done."""
+        return max(self._aucs())
+
+    def _aucs(self):
+        """AUC on its validation split, one an epoch that is done."""
+        path = files.join(self.folder, "history.csv")
+        if not files.exists(path):
+            return []
+        try:
+            rows = csv.DictReader(files.read_bytes(path).decode().splitlines())
+            return [float(row["val_label_auc"]) for row in rows]
+        except (UnicodeDecodeError, KeyError, TypeError, ValueError, csv.Error):
+            raise InputError(
+                f"{path}: damaged; remove {self.folder} and give the command again to train it anew"
+            ) from None
+
+    def seconds(self):
+        """Time that its training took so far, over all attempts that were not killed."""
+        path = files.join(self.folder, _SECONDS)
+        return read_json(path, float) if files.exists(path) else 0.0
+
+    def versions(self):
+        """Versions of the packages that it was begun with; none before."""
+        if not files.exists(files.join(self.folder, run_folders.CONFIG)):
+            return {}
+        return run_folders.read_config(self.folder).get("versions", {})
+
+    def _place(self, records, methods, split):
+        parts = [split, records.name, *sorted(methods or ())]
+        return files.join(self.folder, "-".join(parts))
+
+
+def read_json(path, kind=dict):
+    """What a run has found, from a file that can be made again.
+
+    Args:
+        path: the file.
+        kind: type that it holds.
+
+    Raises:
+        InputError: it is damaged.
+    """
+    try:
+        found = json.loads(files.read_bytes(path))
+    except ValueError:
+        found = None
+    if not isinstance(found, kind):
+        raise InputError(f"{path}: damaged; remove it and give the command again")
+    return found
+
+
+def runs(choice, records, network, **others):
+    """A `Run` for each seed.
+
+    Args:
+        choice: `experiments.study.command.Choice`.
+        records: `Records` to train on.
+        network: one of `experiments.study.networks`.
+        **others: further settings.
+    """
+    return tuple(
+        Run(choice.settings(seed, **network, **others), records, choice.out)
+        for seed in choice.seeds
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """A run and one set of records that it is measured on."""
+
+    run: Run
+    records: Records
+    methods: tuple[str, ...] | None = None
+
+
+def work(tasks, index=0, of=1, verbose=2):
+    """Train and measure a share of the tasks' runs.
+
+    Args:
+        tasks: list of `Task`.
+        index, of: this machine's share: every `of`-th run, from the `index`-th.
+        verbose: as in `keras.Model.fit`.
+
+    Returns:
+        list of lines, one for each run that failed; the others are done nevertheless.
+    """
+    grouped = {}
+    for task in tasks:
+        grouped.setdefault(task.run.folder, []).append(task)
+    failures = []
+    mine = list(grouped.items())[index::of]
+    for number, (folder, wanted) in enumerate(mine, 1):
+        print(f"[{number}/{len(mine)}] {folder}", file=sys.stderr, flush=True)
+        try:
+            wanted[0].run.train(verbose)
+            for task in wanted:
+                task.run.measure(task.records, task.methods)
+            # The networks before it would stay in memory.
+            keras.utils.clear_session()
+        except (InputError, FloatingPointError) as error:
+            text = str(error)
+            failures.append(text if text.startswith(folder) else f"{folder}: {text}")
+    return failures

@@ -1,0 +1,245 @@
+"""Records to batches, as one `tf.data` pipeline.
+
+The steps, and why in this order: the shards are read interleaved, examples left out by the
+balance are dropped, and the rest is shuffled while it is still compressed, so that nothing is
+decoded in vain and the shuffle buffer stays small; then each example is decoded and changed, in
+parallel but in order; batches are cast to float32 last, because uint8 is cheaper to move.
+"""
+
+import numpy as np
+import tensorflow as tf
+
+from lrl_keras.data import fresh, sampling, schema
+from lrl_keras.data import manifest as manifests
+from lrl_keras.data.augment.choices import AUGMENTATIONS, augmentation
+from lrl_keras.data.readers import Cached, Stored, in_file_order
+from lrl_keras.data.source import Source
+from lrl_keras.errors import InputError
+
+
+def load(
+    records,
+    split,
+    batch_size,
+    *,
+    methods=None,
+    image_size=None,
+    seed=0,
+    epoch=0,
+    shuffle=None,
+    balance=None,
+    augment=None,
+    cache=False,
+    drop_remainder=None,
+    verify=True,
+    shuffle_buffer=2048,
+):
+    """Batches for `model.fit` and its validation.
+
+    One iteration is one epoch. The first iteration is epoch `epoch`, every further one of
+    `"train"` the next, of other splits the same; the attribute `epoch` of the dataset holds the
+    number of the next iteration and may be set.
+    What an epoch holds (order, examples taken, random changes) follows from the records, `seed`
+    and its number alone, so that a run resumed at epoch 7 sees what an uninterrupted one saw
+    there. Neither the batch size nor the cache nor the number of threads changes an example.
+    A split of faces that training forges (`prepare self-blended --fresh`) is balanced by itself:
+    each face comes real and forged, see `lrl_keras.data.fresh`.
+
+    Args:
+        records: folder that `lrl-keras prepare` wrote.
+        split: `"train"`, `"val"` or `"test"`.
+        batch_size: examples a batch, at least 1.
+        methods: names of forgery methods; forged examples of others are left out. Default: all.
+        image_size: side of the images in pixels; default: the records' own.
+        seed: int that the order, the balance and the random changes follow from.
+        epoch: number of the first iteration, from 0.
+        shuffle: another order each epoch; default: for `"train"` only.
+        balance: as many real as forged examples, by leaving out examples of the larger class,
+            each epoch others; default: for `"train"` only.
+        augment: `"flip"` (mirror every second example), `"strong"` (flip, and the changes of
+            `lrl_keras.data.augment.strong.Strong`), `"video"` (flip,
+            `lrl_keras.data.augment.video.as_in_video`, and the changes of `Strong`) or `"none"`;
+            default: `"flip"` for `"train"`, otherwise `"none"`.
+        cache: decode every example of the split once, now, and keep it in memory: four bytes a
+            pixel, 3.6 GB for 10,000 examples at 299 pixels.
+        drop_remainder: leave out the last batch where it is not full; default: for `"train"`
+            only.
+        verify: compare the shards with the checksums of the manifest first.
+        shuffle_buffer: examples that are shuffled among each other, beside the order of shards.
+
+    Returns:
+        `tf.data.Dataset` of known cardinality, of `(image, targets, sample_weights)`: image
+        float32 (B, S, S, 3), RGB, 0..255; targets `label` float32 (B, 1), 1 = forged, and
+        `similarity` and `mask`, both the mask, float32 (B, S, S, 1) of 0 and 1; weights float32
+        (B,), 0 for `similarity` and `mask` where the mask is not known.
+
+    Raises:
+        InputError: records missing or damaged, a split that is empty or cannot be balanced, a
+            method that it does not hold, less than one full batch, an argument out of range, too
+            little memory for the cache, or a cache of what is forged anew in every epoch.
+    """
+    training = split == "train"
+    shuffle, balance, drop_remainder = (
+        training if option is None else option for option in (shuffle, balance, drop_remainder)
+    )
+    if augment is None:
+        augment = "flip" if training else "none"
+    if augment not in AUGMENTATIONS:
+        choices = ", ".join(AUGMENTATIONS)
+        raise InputError(f"augment must be one of {choices}. Received: {augment!r}")
+    _check_positive(batch_size=batch_size, image_size=image_size, shuffle_buffer=shuffle_buffer)
+    source = Source.open(records, split, verify, methods)
+    if balance:
+        source.check_both_classes()
+    count = 2 * min(source.totals) if balance else sum(source.totals)
+    batches = count // batch_size if drop_remainder else -(-count // batch_size)
+    if batches == 0:
+        raise InputError(
+            f"{records}: {count} examples of split {split!r} ({'balanced' if balance else 'all'}) "
+            f"do not fill one batch of {batch_size}; choose a smaller batch"
+        )
+
+    if source.fresh:
+        if cache:
+            raise InputError(
+                f"{records}: split {split!r} is forged anew in every epoch; leave the cache out"
+            )
+        stored_size, decode = source.fresh.image_size, lambda *example: example
+    else:
+        reader = Stored(source, None if augment == "video" else image_size)
+        if cache:
+            reader = Cached(reader)
+        stored_size, decode = reader.image_size, reader.training_example
+    change = augmentation(augment, image_size or stored_size)
+
+    def one_epoch(number):
+        key = tf.stack([tf.constant(seed, tf.int64), number])
+        if source.fresh:
+            entries = fresh.examples(source, key, shuffle, shuffle_buffer)
+        else:
+            entries = sampling.entries(reader, key, shuffle, balance, shuffle_buffer).map(
+                lambda entry: (entry,)
+            )
+
+        def example(position, entry):
+            image, mask, label, has_mask = decode(*entry)
+            # A fresh face comes real and, next, forged: what happens to both tells them apart no
+            # more than chance would, and less so where it is the same.
+            number = position // 2 if source.fresh else position
+            image, mask = change(image, mask, sampling.change_seed(key, number))
+            return image, mask, label, has_mask
+
+        changed = entries.enumerate().map(example, tf.data.AUTOTUNE, deterministic=True)
+        return changed.batch(batch_size, drop_remainder=drop_remainder)
+
+    dataset = _numbered_epochs(one_epoch, lambda: dataset, int(training))
+    dataset = dataset.map(_training_batch)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches))
+    dataset = dataset.prefetch(tf.data.AUTOTUNE).with_options(_options())
+    dataset.epoch = epoch
+    return dataset
+
+
+def examples(records, split, *, batch_size, methods=None, image_size=None, verify=True):
+    """Every example of a split once, in the order of the records, with all that is known of it.
+
+    Args:
+        records: folder that `lrl-keras prepare` wrote.
+        split: `"train"`, `"val"` or `"test"`, or `"all"` of them.
+        batch_size: examples a batch, at least 1; the last batch may be smaller.
+        methods: as of `load`.
+        image_size: side of the images in pixels; default: the records' own.
+        verify: compare the shards with the checksums of the manifest first.
+
+    Returns:
+        `tf.data.Dataset` of known cardinality, of dicts: `image` float32 (B, S, S, 3), RGB,
+        0..255; `mask` float32 (B, S, S, 1) of 0 and 1; and (B,) each `label` int64 (1 = forged),
+        `has_mask` bool, `dataset`, `method`, `compression` and `video` string, `frame` int64;
+        `box` int64 (B, 4).
+
+    Raises:
+        InputError: records missing or damaged, an empty split, one of faces that training forges,
+            a method that it does not hold, or an argument out of range.
+    """
+    _check_positive(batch_size=batch_size, image_size=image_size)
+    source = Source.open(records, split, verify, methods)
+    source.check_examples()
+    dataset = in_file_order(source).map(
+        Stored(source, image_size).example, tf.data.AUTOTUNE, deterministic=True
+    )
+    dataset = dataset.batch(batch_size).map(_example_batch)
+    batches = -(-sum(source.totals) // batch_size)
+    return dataset.apply(tf.data.experimental.assert_cardinality(batches)).prefetch(2)
+
+
+def boxes(records):
+    """Where the crops of all examples were cut, without decoding a picture.
+
+    Args:
+        records: folder that `lrl-keras prepare` wrote.
+
+    Returns:
+        dict of (dataset, method, video) to dict of frame index to list of crop boxes
+        (x0, y0, x1, y1) in pixels of that frame.
+
+    Raises:
+        InputError: records missing, damaged or empty.
+    """
+    manifest = manifests.read(records)
+    found = {}
+    splits = sorted({shard["split"] for shard in manifest["shards"] if shard["examples"]})
+    # All of them are compared with their checksums before any is read.
+    for source in [Source.open(records, split, verify=True) for split in splits]:
+        for features in in_file_order(source).map(schema.decode).as_numpy_iterator():
+            names = (features[name].decode() for name in ("dataset", "method", "video"))
+            box = tuple(int(side) for side in features["box"])
+            frames = found.setdefault(tuple(names), {})
+            frames.setdefault(int(features["frame"]), []).append(box)
+    if not found:
+        raise InputError(f"{records}: no examples in it; run `lrl-keras prepare` first")
+    return found
+
+
+def _numbered_epochs(one_epoch, holder, step):
+    # A Python number instead of a tf.Variable: inside the scope of a distribution strategy a
+    # variable would be mirrored, and a dataset cannot read that.
+    def next_number():
+        dataset = holder()
+        number, dataset.epoch = dataset.epoch, dataset.epoch + step
+        return np.int64(number)
+
+    def number(_):
+        return tf.ensure_shape(tf.numpy_function(next_number, [], tf.int64), ())
+
+    return tf.data.Dataset.range(1).map(number).flat_map(one_epoch)
+
+
+def _options():
+    # Examples are changed in parallel already. Inside one operation threads would only wait for
+    # each other, and a sum would depend on how many there are.
+    options = tf.data.Options()
+    options.threading.max_intra_op_parallelism = 1
+    return options
+
+
+def _training_batch(image, mask, label, has_mask):
+    label = tf.cast(label, tf.float32)[:, None]
+    mask, known = tf.cast(mask, tf.float32), tf.cast(has_mask, tf.float32)
+    targets = {"label": label, "similarity": mask, "mask": mask}
+    weights = {"label": tf.ones_like(known), "similarity": known, "mask": known}
+    return tf.cast(image, tf.float32), targets, weights
+
+
+def _example_batch(features):
+    return {
+        **features,
+        "image": tf.cast(features["image"], tf.float32),
+        "mask": tf.cast(features["mask"], tf.float32),
+        "has_mask": features["has_mask"] > 0,
+    }
+
+
+def _check_positive(**numbers):
+    for name, number in numbers.items():
+        if number is not None and number < 1:
+            raise InputError(f"{name} must be at least 1. Received: {number}")

@@ -1,0 +1,125 @@
+"""Frame- and video-level figures of a model on records."""
+
+import csv
+import json
+import sys
+
+import numpy as np
+from tqdm import tqdm
+
+from lrl_keras import data
+from lrl_keras.data.source import names_of
+from lrl_keras.evaluation import metrics_report
+from lrl_keras.plots import drawing
+from lrl_keras.system import files
+
+
+def evaluate(model, records, split="test", *, methods=None, batch_size=32, out=None, progress=True):
+    """Score every face of a split and say how well the scores separate real from forged.
+
+    A video's score is the mean over its frames; videos are told apart by (dataset, method, video).
+    Each method is measured against all real faces of the split.
+
+    Args:
+        model: one of `lrl_keras.models.ARCHITECTURES`.
+        records: folder of finished records.
+        split: `"train"`, `"val"`, `"test"`, or `"all"` of them where a model has been trained on
+            others. Defaults to `"test"`.
+        methods: names of forgery methods; forged faces of others are left out. Default: all.
+        batch_size: faces scored at once. Defaults to `32`.
+        out: folder for `metrics.json`, `scores.csv`, `roc.png` and `scores.png`, made where it is
+            missing; `None` writes nothing.
+        progress: whether to show a progress bar on standard error.
+
+    Returns:
+        dict with `frame` and `video`, each `{"overall": figures, "methods": {method: figures}}`,
+        and what was measured: `split`, `methods`, `threshold`, `architecture`, `model`, `records`,
+        `manifest_sha256`. `figures` has `accuracy` and `balanced_accuracy` at the threshold 0.5,
+        `auc`, `average_precision`, `eer` (with `eer_threshold`), all in [0, 1], and the counts
+        `real` and `forged`.
+
+    Raises:
+        InputError: if the split is empty or has one class only.
+    """
+    total = metrics_report.count(records, split, methods)
+    if out is not None:
+        # Before the scoring: hours later is too late to learn that nothing can be written there.
+        files.make_folder(out)
+    frames = _score(model, records, split, methods, batch_size, total, progress)
+    result = {
+        "split": split,
+        "methods": None if methods is None else list(names_of(methods)),
+        "threshold": metrics_report.THRESHOLD,
+        "frame": _levels(frames),
+        "video": _levels(_by_video(frames)),
+        **metrics_report.provenance(model, records),
+    }
+    if out is not None:
+        _write(out, result, frames)
+    return result
+
+
+def _score(model, records, split, methods, batch_size, total, progress):
+    """Columns of the split as arrays: score, label, dataset, method, video, frame."""
+    batches = data.examples(
+        records, split, methods=methods, image_size=model.image_size, batch_size=batch_size
+    )
+    columns = {name: [] for name in ("score", "label", "dataset", "method", "video", "frame")}
+    with tqdm(total=total, unit="face", desc=split, file=sys.stderr, disable=not progress) as bar:
+        for batch in batches:
+            scores = model.predict_on_batch(batch["image"])["label"]
+            columns["score"].extend(scores[:, 0].tolist())
+            for name, values in metrics_report.described(batch).items():
+                columns[name].extend(values)
+            bar.update(len(scores))
+    columns = {name: np.array(values) for name, values in columns.items()}
+    metrics_report.check_finite(records, columns["score"])
+    return columns
+
+
+def _by_video(frames):
+    """The same columns with one row a video and the mean of its scores."""
+    rows = {}
+    for index, key in enumerate(
+        zip(frames["dataset"], frames["method"], frames["video"], strict=True)
+    ):
+        rows.setdefault(key, []).append(index)
+    first = [indices[0] for indices in rows.values()]
+    videos = {name: values[first] for name, values in frames.items()}
+    videos["score"] = np.array([frames["score"][indices].mean() for indices in rows.values()])
+    return videos
+
+
+def _levels(columns):
+    return {
+        "overall": metrics_report.of(columns["label"], columns["score"]),
+        "methods": {
+            method: metrics_report.of(*_against_real(columns, method))
+            for method in metrics_report.methods_of(columns)
+        },
+    }
+
+
+def _against_real(columns, method):
+    """Labels and scores of one method's fakes and of all real faces."""
+    rows = metrics_report.against_real(columns, method)
+    return columns["label"][rows], columns["score"][rows]
+
+
+def _write(out, result, frames):
+    with (
+        files.replacing(files.join(out, "scores.csv")) as temporary,
+        open(temporary, "w", newline="") as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow(frames)
+        writer.writerows(zip(*(values.tolist() for values in frames.values()), strict=True))
+    curves = {"overall": (frames["label"], frames["score"])}
+    curves.update(
+        {method: _against_real(frames, method) for method in metrics_report.methods_of(frames)}
+    )
+    drawing.roc_curves(curves, files.join(out, "roc.png"))
+    drawing.score_histogram(frames["label"], frames["score"], files.join(out, "scores.png"))
+    files.write_text(
+        files.join(out, "metrics.json"), json.dumps(result, indent=1, sort_keys=True) + "\n"
+    )

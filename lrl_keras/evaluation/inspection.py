@@ -1,0 +1,290 @@
+"""What a folder of records holds, whether it still does, and how its examples look."""
+
+import bisect
+import collections
+import itertools
+import os
+import sys
+
+import numpy as np
+from keras import ops
+from tqdm import tqdm
+
+from lrl_keras.data import chosen
+from lrl_keras.data import manifest as manifests
+from lrl_keras.data.source import stored_size
+from lrl_keras.errors import InputError
+from lrl_keras.layers import similarity_target
+from lrl_keras.media.video import evenly_spaced
+from lrl_keras.plots import drawing
+from lrl_keras.system import checksums, files
+
+_NAMED = 3
+_MOST = {"per_kind": 20, "patches": 64}
+
+
+def inspect(
+    records,
+    *,
+    split=None,
+    out=None,
+    per_kind=3,
+    patches=5,
+    verify=True,
+    progress=True,
+):
+    """Look at records: counts, what was left out and why, checksums, and a contact sheet.
+
+    A damaged or missing shard is no error here: it is named in the result, and the sheet shows
+    examples of the others.
+
+    Args:
+        records: folder that `lrl-keras prepare` wrote, or its URL.
+        split: `"train"`, `"val"` or `"test"`; default: all of them.
+        out: PNG file for the contact sheet; `None` draws none. It shows, for each split and
+            method, evenly spaced examples: image, mask, and the similarity target (Eq. 9).
+        per_kind: examples of each split and method on the sheet. Defaults to 3.
+        patches: k of the similarity target. Defaults to 5.
+        verify: compare the shards with the checksums of the manifest.
+        progress: show bars on standard error where it takes long.
+
+    Returns:
+        dict, JSON-able:
+
+        - `records`, and of the manifest `schema_version`, `source`, `arguments`, `versions`;
+        - `counts`: by split, `"real"` or `"fake"`, and method: `listed_videos`,
+          `missing_videos`, `unusable_videos`, `unpaired_videos`, `dropped_frames`, `examples`;
+        - `balance`: by split, the `real` and `forged` examples;
+        - `dropped` frames, and `unusable`, `unpaired` and `cut_off` clips: lists of what befell
+          them, the most frequent first: `split`, `method`, `reason`, number of `clips` and of
+          `frames` (dropped, without a mask, or lost), and `first`, the paths of the first few.
+          Reasons that differ in names and numbers only are one, with `…` in their place;
+        - `several_faces`: number of clips with more than one face that persists;
+        - `shards`: each with `name`, `split`, `examples`, `bytes` (`None` where it is missing)
+          and `fault`: `None`, or one line that names the file and the way out;
+        - `verified`: whether the checksums were compared;
+        - `sheet`: the PNG file, `None` where none was drawn.
+
+    Raises:
+        InputError: no manifest or a damaged one, an unknown or empty split, or `out` cannot be
+            written.
+    """
+    _check_numbers(per_kind=per_kind, patches=patches)
+    manifest = manifests.read(records)
+    splits = _splits(records, manifest, split)
+    if out is not None:
+        # Before the checksums: minutes later is too late to learn that nothing can be written.
+        _check_out(out)
+    shards = [shard for shard in manifest["shards"] if shard["split"] in splits]
+    clips = [clip for clip in manifest["clips"] if clip["split"] in splits]
+    if verify:
+        faults = dict(manifests.faults(records, manifest, splits, progress=progress))
+    else:
+        faults = dict(manifests.missing(records, manifest, splits))
+    sheet = None
+    if out is not None:
+        kinds = _kinds(clips, faults, per_kind)
+        sides = {shard["name"]: stored_size(manifest, shard["split"]) for shard in shards}
+        strips = _strips(records, sides, kinds, faults, patches, progress)
+        sheet = _draw(kinds, strips, out)
+    fields = ("schema_version", "source", "arguments", "versions")
+    return {
+        "records": os.fspath(records),
+        **{field: manifest[field] for field in fields},
+        "counts": _counts(manifest["counts"], splits),
+        "balance": {name: _balance(shards, name) for name in splits},
+        **_problems(clips),
+        "several_faces": sum(clip.get("faces", 1) > 1 for clip in clips),
+        "shards": _shards(records, shards, faults),
+        "verified": verify,
+        "sheet": sheet,
+    }
+
+
+def _check_numbers(**numbers):
+    for name, number in numbers.items():
+        if not 1 <= number <= _MOST[name]:
+            raise InputError(f"{name} must be from 1 to {_MOST[name]}. Received: {number}")
+
+
+def _splits(records, manifest, split):
+    """The splits to look at, in their order."""
+    known = {*manifest["counts"], *(shard["split"] for shard in manifest["shards"])}
+    there = [name for name in manifests.SPLITS if name in known]
+    if split is None:
+        return there
+    if split not in there:
+        raise InputError(f"{records}: has no split {split!r}; there are: {', '.join(there)}")
+    return [split]
+
+
+def _check_out(out):
+    if files.is_folder(out):
+        raise InputError(f"{out}: is a folder; name the PNG file to write")
+    if not os.fspath(out).lower().endswith(".png"):
+        raise InputError(f"{out}: must end in .png, which is what is written")
+    folder = os.path.dirname(os.fspath(out))
+    if folder:
+        files.make_folder(folder)
+
+
+def _counts(counts, splits):
+    """Those of some splits, in the order in which one reads them."""
+    return {
+        split: {kind: counts[split][kind] for kind in ("real", "fake") if kind in counts[split]}
+        for split in splits
+        if split in counts
+    }
+
+
+def _balance(shards, split):
+    mine = [shard["labels"] for shard in shards if shard["split"] == split]
+    names = {"real": "0", "forged": "1"}
+    return {name: sum(labels.get(key, 0) for labels in mine) for name, key in names.items()}
+
+
+def _shards(records, shards, faults):
+    sizes = checksums.sizes([files.join(records, shard["name"]) for shard in shards])
+    return [
+        {
+            **{field: shard[field] for field in ("name", "split", "examples")},
+            "bytes": size if isinstance(size, int) else None,
+            "fault": faults.get(shard["name"]),
+        }
+        for shard, size in zip(shards, sizes, strict=True)
+    ]
+
+
+def _problems(clips):
+    """What befell clips, by kind and reason, the most frequent first."""
+    found = {kind: {} for kind in ("dropped", "unusable", "unpaired", "cut_off")}
+    for clip in clips:
+        for kind, reason, frames in _problems_of(clip):
+            key = clip["split"], clip["method"], _general(reason)
+            found[kind].setdefault(key, []).append((clip["path"], reason, frames))
+    return {kind: _summed(groups) for kind, groups in found.items()}
+
+
+def _problems_of(clip):
+    """Yields (kind, reason, number of frames)."""
+    for reason, frames in clip["dropped"].items():
+        yield "dropped", reason, len(frames)
+    for kind in ("unusable", "unpaired"):
+        if clip[kind] is not None:
+            # The path is named beside it.
+            yield kind, clip[kind].removeprefix(f"{clip['path']}: "), len(clip["kept"])
+    stated = clip.get("stated_frames", clip["frames"])
+    if stated > clip["frames"]:
+        reason = f"holds {clip['frames']} of the {stated} frames that it should"
+        yield "cut_off", reason, stated - clip["frames"]
+
+
+def _general(reason):
+    """A reason with `…` for names and numbers, so that those of many clips are one."""
+
+    def is_own(word):
+        # Formats, such as MP4, are no names.
+        return any(letter.isdigit() for letter in word) and not word.isupper()
+
+    return " ".join("…" if is_own(word) else word for word in reason.split())
+
+
+def _summed(groups):
+    rows = []
+    for (split, method, general), members in groups.items():
+        reasons = {reason for _, reason, _ in members}
+        rows.append(
+            {
+                "split": split,
+                "method": method,
+                "reason": reasons.pop() if len(reasons) == 1 else general,
+                "clips": len(members),
+                "frames": sum(frames for _, _, frames in members),
+                "first": [path for path, _, _ in members[:_NAMED]],
+            }
+        )
+    return sorted(rows, key=lambda row: (-row["frames"], -row["clips"]))
+
+
+def _kinds(clips, faults, per_kind):
+    """What to show: by (split, label, method) a list of (clip, frame, position in the shard)."""
+    starts, members = collections.Counter(), {}
+    for clip in clips:
+        name, start = clip["shard"], starts[clip["shard"]]
+        # A shard holds the kept frames of its clips in the order of the manifest.
+        starts[name] += len(clip["kept"])
+        if clip["kept"] and name not in faults:
+            kind = clip["split"], clip["label"], clip["method"]
+            members.setdefault(kind, []).append((clip, start))
+    order = sorted(members, key=lambda kind: (manifests.SPLITS.index(kind[0]), kind[1]))
+    return {kind: list(_evenly(members[kind], per_kind)) for kind in order}
+
+
+def _evenly(members, count):
+    ends = list(itertools.accumulate(len(clip["kept"]) for clip, _ in members))
+    for number in evenly_spaced(ends[-1], count):
+        member = bisect.bisect_right(ends, number)
+        clip, start = members[member]
+        place = number - ends[member] + len(clip["kept"])
+        yield clip, clip["kept"][place], start + place
+
+
+def _strips(records, sides, kinds, faults, patches, progress):
+    """Pictures by (shard, position); a shard that cannot be read is added to `faults`."""
+    wanted = {}
+    for clip, frame, position in itertools.chain(*kinds.values()):
+        wanted.setdefault(clip["shard"], {})[position] = clip["video"], frame
+    strips = {}
+    shards = tqdm(
+        wanted.items(),
+        desc="contact sheet",
+        unit="shard",
+        delay=5,
+        file=sys.stderr,
+        disable=not progress,
+    )
+    for name, expected in shards:
+        path, positions = files.join(records, name), sorted(expected)
+        try:
+            examples = chosen.read(path, positions, sides[name])
+        except InputError as error:
+            faults[name] = str(error)
+            continue
+        for position, example in zip(positions, examples, strict=True):
+            if (example.video, example.frame) != expected[position]:
+                faults[name] = (
+                    f"{path}: example {position} is another than {manifests.MANIFEST} says; "
+                    "run the same `lrl-keras prepare` again to restore it"
+                )
+            else:
+                strips[name, position] = _strip(example, patches)
+    return strips
+
+
+def _strip(example, patches):
+    caption = f"{example.video}, frame {example.frame}"
+    if not example.has_mask:
+        return drawing.example_strip(example.image, None, None, caption)
+    mask = np.zeros(example.image.shape[:2], np.uint8) if example.mask is None else example.mask
+    target = ops.convert_to_numpy(similarity_target(mask[None, ..., None], patches))[0]
+    if example.label:
+        caption += f", {100 * mask.mean():.1f} % forged"
+    return drawing.example_strip(example.image, mask, target, caption)
+
+
+def _draw(kinds, strips, out):
+    """Write the sheet; returns its path, `None` where there is nothing to show."""
+    rows = []
+    for (split, label, method), members in kinds.items():
+        places = [(clip["shard"], position) for clip, _, position in members]
+        mine = [strips[place] for place in places if place in strips]
+        if mine:
+            verdict = f" ({'forged' if label else 'real'})" if method != "real" else ""
+            rows.append((f"{split}: {method}{verdict}", label, mine))
+    if not rows:
+        return None
+    try:
+        drawing.save_png(drawing.strips_sheet(rows), out)
+    except OSError as error:
+        raise InputError(f"{out}: cannot be written ({error.strerror}); choose another") from None
+    return os.fspath(out)

@@ -1,0 +1,99 @@
+"""What scores are worth: the figures of faces whose labels are known, and what they belong to."""
+
+import numpy as np
+from sklearn import metrics as sk
+
+from lrl_keras.data import manifest as records_manifest
+from lrl_keras.data.source import Source
+from lrl_keras.errors import InputError
+from lrl_keras.metrics import equal_error_rate
+from lrl_keras.saving import runs
+
+# Above it a face is called forged.
+THRESHOLD = 0.5
+
+
+def count(records, split, methods=None):
+    """Number of faces in a split, with the forged ones of `methods` alone.
+
+    Raises:
+        InputError: if the split is empty or has one class only, a method is not in it, or it
+            holds faces that training forges.
+    """
+    source = Source.open(records, split, verify=False, methods=methods)
+    source.check_examples()
+    real, forged = source.totals
+    if not real or not forged:
+        raise InputError(
+            f"{records}: split {split!r} has {real} real and {forged} forged faces; the figures "
+            "need both"
+        )
+    return real + forged
+
+
+def described(batch):
+    """What is known of the faces of a batch of `lrl_keras.data.examples`, as a dict of lists."""
+    numbers = {name: batch[name].numpy().tolist() for name in ("label", "frame")}
+    texts = {
+        name: [text.decode() for text in batch[name].numpy()]
+        for name in ("dataset", "method", "video")
+    }
+    return {**numbers, **texts}
+
+
+def check_finite(records, scores):
+    """Raise `InputError` where a model is broken."""
+    if not np.isfinite(scores).all():
+        raise InputError(f"{records}: the model gives scores that are not finite; it is broken")
+
+
+def methods_of(columns):
+    """The names of the forgery methods among faces, sorted.
+
+    Args:
+        columns: dict of arrays, `label` (1 = forged) and `method` among them.
+    """
+    return sorted({str(method) for method in columns["method"][columns["label"] == 1]})
+
+
+def against_real(columns, method):
+    """Which faces are real or forged by a method, as an array of bool; columns as above."""
+    return (columns["label"] == 0) | (columns["method"] == method)
+
+
+def of(labels, scores):
+    """How well scores separate real from forged.
+
+    Args:
+        labels: array (N,) of 0 (real) and 1 (forged), both of them there.
+        scores: array (N,) in [0, 1], higher = more likely forged.
+
+    Returns:
+        dict with `accuracy` and `balanced_accuracy` at the threshold 0.5, `auc`,
+        `average_precision`, `eer` (with `eer_threshold`), all in [0, 1], and the counts `real` and
+        `forged`.
+    """
+    calls = scores > THRESHOLD
+    rate, threshold = equal_error_rate(labels, scores, return_threshold=True)
+    return {
+        "accuracy": float(sk.accuracy_score(labels, calls)),
+        "balanced_accuracy": float(sk.balanced_accuracy_score(labels, calls)),
+        "auc": float(sk.roc_auc_score(labels, scores)),
+        "average_precision": float(sk.average_precision_score(labels, scores)),
+        "eer": rate,
+        "eer_threshold": threshold,
+        "real": int((labels == 0).sum()),
+        "forged": int((labels == 1).sum()),
+    }
+
+
+def provenance(model, records):
+    """What was measured with what: the model's configuration, the records' manifest, versions."""
+    manifest = records_manifest.read(records)
+    return {
+        "architecture": runs.architecture(model),
+        "model": model.get_config(),
+        "manifest_sha256": records_manifest.fingerprint(records),
+        "records": {name: value for name, value in manifest.items() if name != "clips"},
+        "versions": runs.versions(),
+    }

@@ -1,0 +1,261 @@
+"""How much of a model's figures is left on faces that were degraded after the forgery."""
+
+import collections
+import csv
+import itertools
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
+import keras
+import numpy as np
+from tqdm import tqdm
+
+from lrl_keras import data
+from lrl_keras.data.source import names_of
+from lrl_keras.errors import InputError
+from lrl_keras.evaluation import metrics_report
+from lrl_keras.media import images
+from lrl_keras.media.degradations import DEGRADATIONS, LEVELS, check, degrade, may_stay
+from lrl_keras.plots import drawing
+from lrl_keras.system import files, hardware
+
+# Batches of one cell that are degraded while another is scored; they bound the memory.
+_AHEAD = 3
+# What tells a face from others.
+_KEY = ("dataset", "method", "video", "frame")
+
+
+def measure(
+    models,
+    records,
+    split="test",
+    *,
+    methods=None,
+    degradations=None,
+    levels=LEVELS,
+    seed=0,
+    batch_size=32,
+    out=None,
+    progress=True,
+):
+    """Score every face of a split as it is and under every degradation at every level.
+
+    A face is degraded in the size in which the records hold it, real and forged alike, and then
+    resized for each model, as it is without degradation. Chance follows from the seed, the
+    degradation, the level and the face's dataset, method, video and frame alone.
+
+    Args:
+        models: dict of name to model, each one of `lrl_keras.models.ARCHITECTURES`. A face is
+            degraded once for all of them.
+        records: folder of finished records.
+        split: `"train"`, `"val"`, `"test"`, or `"all"` of them where a model has been trained on
+            others. Defaults to `"test"`.
+        methods: names of forgery methods; forged faces of others are left out. Default: all.
+        degradations: which of `lrl_keras.media.degradations.DEGRADATIONS`. Default: all.
+        levels: which of 1 (weak) to 5 (strong). Default: all.
+        seed: int from 0. Defaults to `0`.
+        batch_size: faces scored at once. Defaults to `32`.
+        out: dict of model name to the folder for `robustness.json`, `robustness.csv` and
+            `robustness.png`, made where it is missing; `None` writes nothing.
+        progress: whether to show a progress bar on standard error.
+
+    Returns:
+        dict of model name to a dict with `clean`, `{"overall": figures, "methods": {method:
+        figures}}` as `lrl_keras.evaluation.evaluate` has them at frame level; `cells`, `{name:
+        [cell, ...]}` from weak to strong; and what was measured: `split`, `methods`, `seed`,
+        `threshold`, `architecture`, `model`, `records`, `manifest_sha256`, `versions`. A cell has
+        `level` and `strength`; `changed_pixels`, the mean share of a face's pixels that are no
+        longer what they were, and `unchanged_faces`, the number of those without any; and
+        `overall` and `methods` as in `clean`, each with `drop`, the clean AUC minus this one, and
+        `flipped`, the share of faces whose decision at the threshold is another.
+
+    Raises:
+        InputError: if the split is empty or has one class only, for an unknown degradation or
+            level or none at all, and naming the cell and the face if a degradation changes no
+            pixel of a face that `lrl_keras.media.degradations.may_stay` does not excuse.
+    """
+    # Each once, whatever was asked for twice.
+    names = list(dict.fromkeys(DEGRADATIONS if degradations is None else degradations))
+    levels = list(levels)
+    check(names, levels, seed)
+    levels = sorted(set(levels))
+    total = metrics_report.count(records, split, methods)
+    out = out or {}
+    for name, folder in out.items():
+        if name not in models:
+            raise InputError(f"out must name models of {', '.join(models)}. Received: {name!r}")
+        # Before the scoring: hours later is too late to learn that nothing can be written there.
+        files.make_folder(folder)
+    cells = [None, *itertools.product(names, levels)]
+    batches = data.examples(records, split, methods=methods, batch_size=batch_size)
+    with tqdm(
+        total=total * len(cells), unit="face", desc=f"{split}, degraded", file=sys.stderr,
+        disable=not progress,
+    ) as bar:  # fmt: skip
+        columns, scores, changed = _score(models, batches, cells, seed, bar)
+    results = {}
+    for name, model in models.items():
+        for values in scores[name].values():
+            metrics_report.check_finite(records, values)
+        results[name] = {
+            "split": split,
+            "methods": None if methods is None else list(names_of(methods)),
+            "seed": seed,
+            "threshold": metrics_report.THRESHOLD,
+            **_figures(columns, scores[name], changed),
+            **metrics_report.provenance(model, records),
+        }
+        if name in out:
+            _write(out[name], results[name])
+    return results
+
+
+def _score(models, batches, cells, seed, bar):
+    """What is known of the faces, and by cell the scores of each model and the changed shares."""
+    known = collections.defaultdict(list)
+    scores = {name: collections.defaultdict(list) for name in models}
+    changed = collections.defaultdict(list)
+    sizes = sorted({model.image_size for model in models.values()})
+    pool = ThreadPoolExecutor(hardware.cores())
+    try:
+        for cell, found in _in_order(pool, _tasks(batches, cells, seed, sizes, known)):
+            shares, pictures = zip(*found, strict=True)
+            changed[cell].extend(shares)
+            stacked = {
+                size: np.stack([picture[size] for picture in pictures]).astype(np.float32)
+                for size in sizes
+            }
+            for name, model in models.items():
+                outputs = model.predict_on_batch(stacked[model.image_size])
+                scores[name][cell].extend(np.asarray(outputs["label"])[:, 0].tolist())
+            bar.update(len(found))
+    finally:
+        pool.shutdown(cancel_futures=True)
+    arrays = {name: {cell: np.array(v) for cell, v in of.items()} for name, of in scores.items()}
+    return {name: np.array(v) for name, v in known.items()}, arrays, changed
+
+
+def _tasks(batches, cells, seed, sizes, known):
+    """Yields (cell, argument tuples of `_prepare`), batch by batch and cell by cell.
+
+    Notes in `known` what is known of the faces.
+    """
+    for batch in batches:
+        faces = batch["image"].numpy().astype(np.uint8)
+        described = metrics_report.described(batch)
+        for name, values in described.items():
+            known[name].extend(values)
+        keys = zip(*(described[name] for name in _KEY), strict=True)
+        named = list(zip(faces, keys, strict=True))
+        for cell in cells:
+            yield cell, [(face, key, cell, seed, sizes) for face, key in named]
+
+
+def _in_order(pool, tasks):
+    """Yields (cell, results) while those that follow are being worked on."""
+    waiting = collections.deque()
+    for cell, arguments in tasks:
+        waiting.append((cell, [pool.submit(_prepare, *each) for each in arguments]))
+        if len(waiting) > _AHEAD:
+            cell, futures = waiting.popleft()
+            yield cell, [future.result() for future in futures]
+    for cell, futures in waiting:
+        yield cell, [future.result() for future in futures]
+
+
+def _prepare(face, key, cell, seed, sizes):
+    """Share of changed pixels, and the degraded face in every size a model wants."""
+    degraded = face if cell is None else degrade(face, *cell, seed=seed, face=key)
+    share = float((degraded != face).any(axis=-1).mean())
+    if cell is not None and share == 0 and not may_stay(face, cell[0]):
+        dataset, method, video, frame = key
+        raise InputError(
+            f"{cell[0]} at level {cell[1]} changes no pixel of frame {frame} of {video!r} "
+            f"({dataset}, {method}), so its figures would prove nothing; leave out that "
+            "degradation or level"
+        )
+    # On the processor, where the faces of training and evaluation are resized.
+    with keras.device("cpu"):
+        return share, {size: np.asarray(images.resize(degraded, size)) for size in sizes}
+
+
+def _figures(columns, scores, changed):
+    """`clean` and `cells` of a result."""
+    clean = _groups(columns, scores[None])
+    called = scores[None] > metrics_report.THRESHOLD
+    found = collections.defaultdict(list)
+    for cell in scores:
+        if cell is None:
+            continue
+        name, level = cell
+        groups = _groups(columns, scores[cell])
+        flipped = (scores[cell] > metrics_report.THRESHOLD) != called
+        _compare(groups["overall"], clean["overall"], flipped)
+        for method, numbers in groups["methods"].items():
+            rows = metrics_report.against_real(columns, method)
+            _compare(numbers, clean["methods"][method], flipped[rows])
+        found[name].append(
+            {
+                "level": level,
+                "strength": DEGRADATIONS[name].strengths[level - 1],
+                "changed_pixels": float(np.mean(changed[cell])),
+                "unchanged_faces": changed[cell].count(0),
+                **groups,
+            }
+        )
+    return {"clean": clean, "cells": dict(found)}
+
+
+def _groups(columns, scores):
+    labels = columns["label"]
+    rows = {
+        name: metrics_report.against_real(columns, name)
+        for name in metrics_report.methods_of(columns)
+    }
+    return {
+        "overall": metrics_report.of(labels, scores),
+        "methods": {
+            name: metrics_report.of(labels[these], scores[these]) for name, these in rows.items()
+        },
+    }
+
+
+def _compare(numbers, clean, flipped):
+    numbers["drop"] = clean["auc"] - numbers["auc"]
+    numbers["flipped"] = float(flipped.mean())
+
+
+def _write(out, result):
+    with (
+        files.replacing(files.join(out, "robustness.csv")) as temporary,
+        open(temporary, "w", newline="") as file,
+    ):
+        rows = list(_rows(result))
+        writer = csv.DictWriter(file, rows[-1], restval="")
+        writer.writeheader()
+        writer.writerows(rows)
+    cells = {
+        name.replace("_", " "): [
+            (cell["overall"]["auc"], DEGRADATIONS[name].label.format(cell["strength"]))
+            for cell in row
+        ]
+        for name, row in result["cells"].items()
+    }
+    levels = [cell["level"] for cell in next(iter(result["cells"].values()))]
+    drawing.robustness_map(
+        cells, levels, result["clean"]["overall"]["auc"], files.join(out, "robustness.png")
+    )
+    files.write_text(
+        files.join(out, "robustness.json"), json.dumps(result, indent=1, sort_keys=True) + "\n"
+    )
+
+
+def _rows(result):
+    """The clean figures and each cell's, overall and by method, as flat dicts."""
+    clean = {"degradation": "none", "level": 0, **result["clean"]}
+    cells = [{"degradation": name, **cell} for name, row in result["cells"].items() for cell in row]
+    for cell in [clean, *cells]:
+        own = {name: value for name, value in cell.items() if name not in ("overall", "methods")}
+        for group, numbers in {"overall": cell["overall"], **cell["methods"]}.items():
+            yield {**own, "faces": group, **numbers}

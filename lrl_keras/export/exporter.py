@@ -1,0 +1,230 @@
+"""From a model to a checked file: build, write, run elsewhere, compare, rename."""
+
+import contextlib
+import hashlib
+import importlib
+import json
+import os
+import shutil
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+
+from lrl_keras.errors import InputError
+from lrl_keras.export import parity
+from lrl_keras.export.calibration import Calibration
+from lrl_keras.export.folding import OUTPUTS, inference_form
+from lrl_keras.saving import runs, runtimes
+from lrl_keras.system import files
+
+FORMATS = runtimes.FORMATS
+QUANTIZATIONS = ("none", "float16", "int8")
+INPUT_TYPES = ("float32", "uint8")
+
+# The module of each format, and what it needs beside TensorFlow: import name to package.
+_WRITERS = {
+    "saved_model": ("saved_model", {"tensorflow_serving": "tensorflow-serving-api"}),
+    "tflite": ("tflite", {"ai_edge_litert": "ai-edge-litert"}),
+    "onnx": ("onnx", {"tf2onnx": "tf2onnx", "onnx": "onnx", "onnxruntime": "onnxruntime"}),
+    "openvino": (
+        "openvino",
+        {
+            "tf2onnx": "tf2onnx",
+            "onnx": "onnx",
+            "onnxruntime": "onnxruntime",
+            "openvino": "openvino",
+        },
+    ),
+}
+_ENDINGS = {"tflite": ".tflite", "onnx": ".onnx", "openvino": ".xml"}
+
+
+def export(
+    model,
+    out,
+    format="saved_model",
+    *,
+    outputs="all",
+    quantize="none",
+    input_type="float32",
+    calibration=None,
+):
+    """Write a trained network for another runtime, run it there, and compare.
+
+    The network is rebuilt in float32 from its configuration and weights; the frequency image is
+    computed inside, so that the RGB face is the only input. The file is then loaded by its own
+    runtime in a fresh process and answers for 1, 3 and 8 faces; where it differs too much from
+    the Keras model nothing is left behind. Beside it `PATH.json` says what was written and how
+    much it differs.
+
+    Args:
+        model: one of `lrl_keras.models.ARCHITECTURES`, as `lrl_keras.load` gives it.
+        out: folder, made where it is missing; or for all but a SavedModel a file that ends in
+            `.tflite`, `.onnx` or `.xml`. A SavedModel becomes the next version, `out/1`, `out/2`,
+            ..., with `out/models.config` and `out/batching.config` for TensorFlow Serving.
+        format: one of `FORMATS`.
+        outputs: `"all"`, or `"label"` to leave out mask and similarity: no decoder is computed.
+        quantize: `"none"`; `"float16"`: weights of half the size; `"int8"`: convolutions of whole
+            numbers, for all formats but the SavedModel.
+        input_type: `"float32"` or `"uint8"`, what the file takes; RGB 0..255 either way.
+        calibration: folder of records, for `quantize="int8"`: ranges are measured on faces of its
+            train split, and the AUC on another split may not fall by more than 0.01.
+
+    Returns:
+        path of the file, or of the SavedModel's folder, as a string.
+
+    Raises:
+        InputError: an argument is wrong, a package is missing, the place cannot be written, or
+            the file does not do what the model does.
+    """
+    for name, value, choices in (
+        ("format", format, FORMATS),
+        ("outputs", outputs, OUTPUTS),
+        ("quantize", quantize, QUANTIZATIONS),
+        ("input_type", input_type, INPUT_TYPES),
+    ):
+        if value not in choices:
+            raise InputError(f"{name} must be one of {', '.join(choices)}. Received: {value!r}")
+    if quantize == "int8" and format == "saved_model":
+        raise InputError("TensorFlow runs no int8 SavedModel; choose tflite, onnx or openvino")
+    if (quantize == "int8") != (calibration is not None):
+        raise InputError(
+            "int8, and nothing else, needs records to calibrate it: --calibration RECORDS"
+        )
+    writer = _writer(format)
+    name = "model" + ("-label" if outputs == "label" else "")
+    name += {"none": "", "float16": "-float16", "int8": "-int8"}[quantize]
+    place, is_new = _place(out, format, name)
+
+    reference = inference_form(model, outputs, fold=False)
+    form = inference_form(model, outputs)
+    about = {
+        "image_size": model.image_size,
+        "crop_size": model.crop_size,
+        "outputs": [name for name in runtimes.OUTPUTS if name in form.output],
+        "input_type": input_type,
+        "quantize": quantize,
+    }
+    with _scratch(os.path.dirname(place), is_new) as scratch:
+        measured = None if calibration is None else Calibration.of(calibration, model.image_size)
+        written = os.path.join(scratch, os.path.basename(place))
+        writer.write(form, written, about, measured)
+        report = {
+            "format": format,
+            **about,
+            "architecture": runs.architecture(model),
+            "model": model.get_config(),
+            "weights_sha256": _fingerprint(model),
+            "versions": {**runs.versions(), **_versions(format)},
+            **parity.check(reference, written, about, measured),
+        }
+        report["sha256"] = {
+            os.path.relpath(file, scratch): files.sha256(file) for file in _files(scratch)
+        }
+        _put(scratch, written, place, report)
+    if format == "saved_model":
+        writer.write_configs(os.path.dirname(place))
+    return place
+
+
+def finished(out, model):
+    """What an earlier `export` of the same network and versions left in a folder, or `None`."""
+    if not os.path.isdir(out):
+        return None
+    for path in sorted(Path(out).glob("*.json"), reverse=True):
+        place = str(path).removesuffix(".json")
+        try:
+            report = json.loads(path.read_text(encoding="utf-8"))
+            same = report["weights_sha256"] == _fingerprint(model) and all(
+                metadata.version(name) == version for name, version in report["versions"].items()
+            )
+        except (KeyError, OSError, TypeError, ValueError, metadata.PackageNotFoundError):
+            continue
+        if same and os.path.exists(place):
+            return place
+    return None
+
+
+def _fingerprint(model):
+    """SHA-256 of a network's configuration and weights."""
+    digest = hashlib.sha256(json.dumps(model.get_config(), sort_keys=True).encode())
+    for value in model.get_weights():
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()
+
+
+def _writer(format):
+    module, needed = _WRITERS[format]
+    for name, package in needed.items():
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            raise InputError(
+                f"{format} needs {package}; pip install -c constraints/latest.txt "
+                "'lrl-keras[export]'"
+            ) from None
+    return importlib.import_module(f"lrl_keras.export.{module}")
+
+
+def _place(out, format, name):
+    """Where the result is to lie, and whether its folder is new."""
+    out = os.path.abspath(os.fspath(out)) if not files.is_url(out) else os.fspath(out)
+    if files.is_url(out):
+        raise InputError(f"{out}: exports go to a folder on this machine; copy the result")
+    ending = _ENDINGS.get(format)
+    suffix = Path(out).suffix
+    if suffix in _ENDINGS.values():
+        if suffix != ending:
+            fitting = ending or "the name of a folder"
+            raise InputError(f"{out}: does not fit format={format!r}; give {fitting}")
+        folder, name = os.path.split(out)
+    elif ending:
+        folder, name = out, name + ending
+    else:
+        folder, name = out, None
+    is_new = not os.path.isdir(folder)
+    files.make_folder(folder)
+    if name is None:
+        versions = [int(version) for version in os.listdir(folder) if version.isdecimal()]
+        name = str(max(versions, default=0) + 1)
+    return os.path.join(folder, name), is_new
+
+
+@contextlib.contextmanager
+def _scratch(folder, is_new):
+    """A hidden folder in `folder`, to write in; `folder` goes too if it is new and stays empty."""
+    try:
+        scratch = tempfile.mkdtemp(prefix=".export-", dir=folder)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be written ({error.strerror})") from None
+    try:
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+        if is_new:
+            with contextlib.suppress(OSError):
+                os.rmdir(folder)
+
+
+def _files(folder):
+    return sorted(path for path in Path(folder).rglob("*") if path.is_file())
+
+
+def _put(scratch, written, place, report):
+    """Move what was written to where it belongs, what names it last."""
+    text = json.dumps(report, indent=1, sort_keys=True) + "\n"
+    files.write_text(f"{place}.json", text)
+    if os.path.isdir(written):
+        os.rename(written, place)
+        return
+    for path in _files(scratch):
+        if str(path) != written:
+            os.replace(path, os.path.join(os.path.dirname(place), path.name))
+    os.replace(written, place)
+
+
+def _versions(format):
+    packages = _WRITERS[format][1].values()
+    return {package: metadata.version(package) for package in packages}

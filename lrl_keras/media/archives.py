@@ -1,0 +1,177 @@
+"""A tar archive of images as one clip, read without unpacking it to disk."""
+
+import contextlib
+import dataclasses
+import functools
+import gzip
+import io
+import tarfile
+import zlib
+
+from lrl_keras.errors import InputError
+from lrl_keras.media import images
+from lrl_keras.media.sequences import NO_IMAGE, is_frame_name, natural_key
+from lrl_keras.media.video import MAX_FRAMES
+from lrl_keras.system import files
+
+ENDINGS = (".tar", ".tar.gz", ".tgz")
+
+_MAX_BYTES = 1 << 37  # of an archive, unpacked
+_MAX_HEADER_BYTES = 1 << 16  # of one file: its name and what else stands before its content
+_MAX_HELD_BYTES = 1 << 31  # of the files of one clip that are wanted
+_BLOCK = 512
+_GZIP = b"\x1f\x8b"
+# What a damaged or cut off archive ends in, compressed or not.
+_ERRORS = (tarfile.TarError, OSError, EOFError, ValueError, zlib.error)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Member:
+    """Where an image lies in the unpacked archive."""
+
+    name: str
+    start: int
+    size: int
+
+
+def is_archive(path):
+    """Whether a path ends as that of a tar archive does."""
+    return str(path).lower().endswith(ENDINGS)
+
+
+def stem(name):
+    """The name of an archive without what makes it one: `7.tar.gz` is 7."""
+    ending = max((end for end in ENDINGS if name.lower().endswith(end)), key=len, default="")
+    return name[: len(name) - len(ending)]
+
+
+def members(path):
+    """Names of the images in an archive, in order: numbers in names count as numbers.
+
+    Links, devices and the like are passed over, and no name is ever used as a path. Of two files
+    of one name the second one counts, as it does when an archive is unpacked.
+
+    Args:
+        path: tar archive, gzipped or not, whatever its name says.
+
+    Raises:
+        InputError: naming the archive, where it is damaged, cut off or holds no image.
+    """
+    return [member.name for member in _members(path)]
+
+
+def read_frames(path, indices):
+    """Decode the wanted images of an archive; see `lrl_keras.media.clip.read_frames`.
+
+    Raises:
+        InputError: also where the wanted images' files have more than 2 GiB together.
+    """
+    found = _members(path)
+    wanted = {index: found[index] for index in indices if index < len(found)}
+    wanted = {i: each for i, each in wanted.items() if each.size <= images.MAX_BYTES}
+    if sum(member.size for member in wanted.values()) > _MAX_HELD_BYTES:
+        raise InputError(
+            f"{path}: {len(wanted)} of its images have more than {_MAX_HELD_BYTES} bytes; "
+            "choose fewer frames of each video"
+        )
+    contents = {}
+    with _unpacked(path) as file:
+        # Going back in a gzip file means to unpack it once more from its start.
+        for index, member in sorted(wanted.items(), key=lambda item: item[1].start):
+            file.seek(member.start)
+            contents[index] = file.read(member.size)
+    for index in sorted(contents):
+        name = f"{path}:{wanted[index].name}"
+        with contextlib.suppress(InputError):
+            yield index, images.decode_image(io.BytesIO(contents.pop(index)), name)
+
+
+def _members(path):
+    try:
+        if not files.is_regular(path):
+            raise InputError(f"{path}: no file but a folder, pipe or device; give a tar archive")
+        return _list(str(path), files.size(path))
+    except OSError as error:
+        raise InputError(f"{path}: cannot be opened ({error.strerror})") from None
+
+
+# `timeline` and `read_frames` of one clip follow each other, and a pass over an archive is slow.
+@functools.lru_cache(maxsize=4)
+def _list(path, size):
+    with _unpacked(path) as file:
+        found = {member.name: member for member in _images(_Stream(file))}
+    if not found:
+        raise InputError(f"{path}: {NO_IMAGE}")
+    return tuple(sorted(found.values(), key=lambda member: natural_key(member.name)))
+
+
+def _images(stream):
+    archive = tarfile.TarFile(fileobj=stream, encoding="utf-8")
+    empty = archive.firstmember is None  # Python 3.10 would look before its start.
+    for _ in range(MAX_FRAMES):
+        member = None if empty else archive.next()
+        if member is None:
+            stream.check_end()
+            return
+        archive.members.clear()  # It would keep them all.
+        stream.begin_header()
+        if member.isreg() and not member.issparse() and is_frame_name(member.name):
+            yield _Member(member.name, member.offset_data, member.size)
+    raise tarfile.ReadError(f"more than {MAX_FRAMES} files")
+
+
+class _Stream:
+    """An unpacked archive as `tarfile` reads its headers: only forwards, and little at a time.
+
+    A small gzip file may hold a header of many gigabytes, and one damaged or made for it lead
+    `tarfile` in circles.
+    """
+
+    def __init__(self, file):
+        self._file = file
+        self._last = b""
+        self.tell = file.tell
+        self.begin_header()
+
+    def begin_header(self):
+        """Allow as much to be read as the header of one file may have."""
+        self._allowed = _MAX_HEADER_BYTES
+
+    def read(self, size):
+        self._allowed -= size
+        if self._allowed < 0:
+            raise tarfile.ReadError(f"a header of more than {_MAX_HEADER_BYTES} bytes")
+        self._last = self._file.read(size)
+        return self._last
+
+    def seek(self, position):
+        if not self.tell() <= position <= _MAX_BYTES:
+            raise tarfile.ReadError(f"a file that ends at byte {position}")
+        self._file.seek(position)
+
+    def check_end(self):
+        """Raise an error unless the archive ended with the block of zeros that marks its end.
+
+        `tarfile` takes any block that is no header, and the end of the file, for the end too.
+        What follows is read for the checksum of a gzip file.
+        """
+        if self._last != bytes(_BLOCK):
+            raise tarfile.ReadError("it does not end as a tar archive does")
+        while self._file.read(1 << 20):
+            if self.tell() > _MAX_BYTES:
+                raise tarfile.ReadError(f"more than {_MAX_BYTES} bytes")
+
+
+@contextlib.contextmanager
+def _unpacked(path):
+    """The archive as a file object that can seek, without gzip's compression."""
+    try:
+        with files.open(path) as file:
+            compressed = file.read(len(_GZIP)) == _GZIP
+            file.seek(0)
+            yield gzip.GzipFile(fileobj=file) if compressed else file
+    except _ERRORS as error:
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise InputError(
+            f"{path}: no tar archive, damaged or cut off ({reason}); copy it again"
+        ) from None

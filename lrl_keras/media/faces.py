@@ -1,0 +1,291 @@
+"""Find faces, follow them through a clip, and cut the crop that the network sees."""
+
+import dataclasses
+import functools
+
+import numpy as np
+from PIL import Image
+
+from lrl_keras.media.images import resize
+
+_BATCH = 8
+_CELL = 12
+_STRIDE = 2
+_PYRAMID_STEP = 0.709
+_MAX_PROPOSALS = 1000
+
+
+@dataclasses.dataclass(frozen=True)
+class Face:
+    """A detected face.
+
+    Attributes:
+        box: (x0, y0, x1, y1) in pixels of the image, x1 and y1 exclusive, inside the image.
+        score: the detector's confidence, 0 to 1.
+        landmarks: five points (x, y) in pixels of the image, to a tenth of a pixel, which may lie
+            outside of a face that is cut off: the eyes, the nose, the corners of the mouth; of
+            eyes and corners the one further left in the image comes first. `None` for a box
+            that no detector gave.
+    """
+
+    box: tuple[int, int, int, int]
+    score: float
+    landmarks: tuple[tuple[float, float], ...] | None = None
+
+    @property
+    def area(self):
+        """Area of the box in pixels."""
+        x0, y0, x1, y1 = self.box
+        return (x1 - x0) * (y1 - y0)
+
+
+@dataclasses.dataclass(frozen=True)
+class Detector:
+    """MTCNN (Zhang et al. 2016) with the weights of the `mtcnn` package.
+
+    The package's own `detect_faces` loses all faces of a batch when one stage finds none, shifts
+    the boxes of a batch of unequal sizes when an image has no face, and finds nothing at all
+    when it is asked for larger faces only; so its networks are run here one after the other.
+
+    Args:
+        min_size: side of the smallest face looked for, in pixels of the image after it has been
+            bounded by `max_side`. Defaults to 32; at 20 it takes about twice the time.
+        max_side: a larger image is shrunk until its longer side has so many pixels. Defaults
+            to 640.
+        min_score: confidence below which a face is left out, 0 to 1. Defaults to 0.85.
+    """
+
+    min_size: int = 32
+    max_side: int = 640
+    min_score: float = 0.85
+
+    def __post_init__(self):
+        if not _CELL <= self.min_size <= self.max_side:
+            raise ValueError(
+                f"min_size must be from {_CELL} to max_side = {self.max_side}. "
+                f"Received: {self.min_size}"
+            )
+
+    def __call__(self, images):
+        """Find the faces of a batch of images, which may differ in size.
+
+        Args:
+            images: list of uint8 arrays (H, W, 3), RGB.
+
+        Returns:
+            list of lists of `Face`, one an image, the largest face first.
+        """
+        small = [_bound(image, self.max_side) for image in images]
+        by_size = {}
+        for position, picture in enumerate(small):
+            by_size.setdefault(picture.size, []).append(position)
+        batches = [
+            positions[start : start + _BATCH]
+            for positions in by_size.values()
+            for start in range(0, len(positions), _BATCH)
+        ]
+        found = [[] for _ in images]
+        for batch in batches:
+            pictures = [small[position] for position in batch]
+            for row in _detect(pictures, self.min_size, self.min_score):
+                position = batch[int(row[0])]
+                face = _face(row, images[position].shape, small[position].size)
+                if face.area > 0:
+                    found[position].append(face)
+        return [sorted(faces, key=lambda face: (-face.area, face.box)) for faces in found]
+
+
+def persistent_tracks(detections):
+    """Follow faces over the frames of a clip and keep those that persist.
+
+    A face continues the track whose last box is nearest, if that is less than one box away and
+    at most twice as large or small.
+
+    Args:
+        detections: list over the frames (in order) of lists of `Face`.
+
+    Returns:
+        list of tracks, the one with the largest median area first; a track maps the position in
+        `detections` to the `Face` there. Only tracks that are seen in at least half of the
+        frames that have any face; if none is (a clip of several shots), the one that is seen in
+        most frames.
+    """
+    tracks = []
+    for position, faces in enumerate(detections):
+        pairs = sorted(
+            (distance, number, place)
+            for number, track in enumerate(tracks)
+            for place, face in enumerate(faces)
+            if (distance := _distance(track[max(track)], face)) is not None
+        )
+        taken_tracks, taken_faces = set(), set()
+        for _, number, place in pairs:
+            if number not in taken_tracks and place not in taken_faces:
+                tracks[number][position] = faces[place]
+                taken_tracks.add(number)
+                taken_faces.add(place)
+        tracks += [{position: face} for place, face in enumerate(faces) if place not in taken_faces]
+    frames = sum(bool(faces) for faces in detections)
+    kept = [track for track in tracks if 2 * len(track) >= frames]
+    if not kept:
+        kept = sorted(tracks, key=lambda track: (-len(track), -_median_area(track)))[:1]
+    return sorted(kept, key=lambda track: -_median_area(track))
+
+
+def crop_box(box, height, width, margin=1.3):
+    """The square that is cut out for a face, always inside the picture and never padded.
+
+    Args:
+        box: (x0, y0, x1, y1) of the face in pixels.
+        height, width: of the picture.
+        margin: side of the square over the longer side of the face. Defaults to 1.3, the crop
+            of FaceForensics++.
+
+    Returns:
+        (x0, y0, x1, y1), ints: about the face's centre, shifted into the picture where it would
+        leave it; its side is at most the picture's shorter side.
+    """
+    x0, y0, x1, y1 = box
+    side = min(max(round(margin * max(x1 - x0, y1 - y0)), 1), height, width)
+    left = min(max((x0 + x1 - side) // 2, 0), width - side)
+    top = min(max((y0 + y1 - side) // 2, 0), height - side)
+    return left, top, left + side, top + side
+
+
+def cut(image, box, size):
+    """Cut `box` out of an image and resize it to the network's input.
+
+    Args:
+        image: uint8 array (H, W, 3).
+        box: (x0, y0, x1, y1) as `crop_box` gives it.
+        size: side of the result in pixels.
+
+    Returns:
+        uint8 array (size, size, 3).
+    """
+    x0, y0, x1, y1 = box
+    return np.asarray(resize(image[y0:y1, x0:x1], size))
+
+
+def _bound(image, max_side):
+    picture = Image.fromarray(image)
+    scale = max_side / max(picture.size)
+    if scale >= 1:
+        return picture
+    size = tuple(max(round(side * scale), 1) for side in picture.size)
+    return picture.resize(size, Image.Resampling.BILINEAR)
+
+
+def _face(row, shape, small_size):
+    """`Face` in the full image from a row of `_detect` in the small one."""
+    size = shape[1], shape[0]
+    scales = np.array([full / small for full, small in zip(size, small_size, strict=True)] * 2)
+    corners = np.clip(np.round(row[1:5] * scales), 0, [*size, *size])
+    points = np.round(row[6:].reshape(2, 5).T * scales[:2], 1)
+    box = tuple(int(corner) for corner in corners)
+    return Face(box, float(row[5]), tuple((float(x), float(y)) for x, y in points))
+
+
+def _distance(last, face):
+    """Distance of two boxes' centres in box sides, `None` where they can't be one face."""
+    sides = [max(f.box[2] - f.box[0], f.box[3] - f.box[1]) for f in (last, face)]
+    if max(sides) > 2 * min(sides):
+        return None
+    gaps = [
+        (last.box[axis] + last.box[axis + 2] - face.box[axis] - face.box[axis + 2]) / 2
+        for axis in (0, 1)
+    ]
+    distance = float(np.hypot(*gaps)) / (sum(sides) / 2)
+    return distance if distance < 1 else None
+
+
+def _median_area(track):
+    return float(np.median([face.area for face in track.values()]))
+
+
+@functools.cache
+def _networks():
+    """The three networks, loaded once a process; the import takes seconds."""
+    from mtcnn.stages import StageONet, StagePNet, StageRNet
+
+    networks = [stage().model for stage in (StagePNet, StageRNet, StageONet)]
+    for network in networks:
+        network.compile(jit_compile=False)  # XLA would compile anew for every shape
+    return networks
+
+
+def _detect(pictures, min_size, min_score):
+    """Rows of the faces in Pillow images of one size.
+
+    A row is (image, x0, y0, x1, y1, score) and five landmarks, their x before their y.
+    """
+    from mtcnn.utils.bboxes import resize_to_square, smart_nms_from_bboxes
+
+    propose, refine, output = _networks()
+    rows = _proposals(propose, pictures, min_size)
+    if not len(rows):
+        return rows
+    pixels = _normalize(pictures)
+    rows = resize_to_square(smart_nms_from_bboxes(rows, 0.7))
+    rows = _refined(refine, pixels, rows, side=24, threshold=0.7)
+    if not len(rows):
+        return rows
+    rows = resize_to_square(smart_nms_from_bboxes(rows, 0.7))
+    rows = _refined(output, pixels, rows, side=48, threshold=min_score)
+    return smart_nms_from_bboxes(rows, 0.7, method="min")
+
+
+def _proposals(network, pictures, min_size):
+    """What the first network takes for a face, in every scale of the image pyramid."""
+    from mtcnn.utils.bboxes import smart_nms_from_bboxes
+
+    width, height = pictures[0].size
+    found = [np.empty((0, 6))]
+    scale = _CELL / min_size
+    # The network has no output for less than one cell.
+    while round(min(width, height) * scale) >= _CELL:
+        size = round(width * scale), round(height * scale)
+        scaled = [picture.resize(size, Image.Resampling.BOX) for picture in pictures]
+        offsets, scores = network.predict_on_batch(_normalize(scaled))  # (B, h, w, 4), (..., 2)
+        image, y, x = np.nonzero(scores[..., 1] > 0.6)
+        cells = np.stack([x, y, x, y], axis=1) * _STRIDE + [0, 0, _CELL, _CELL]
+        boxes = (cells + offsets[image, y, x] * _CELL) / scale
+        rows = np.column_stack([image, boxes, scores[image, y, x, 1]])
+        found.append(smart_nms_from_bboxes(_strongest(rows), 0.5))
+        scale *= _PYRAMID_STEP
+    return _strongest(np.concatenate(found))
+
+
+def _strongest(rows):
+    """The best rows of each image: suppression takes memory with the square of their number."""
+    rows = rows[np.argsort(-rows[:, 5], kind="stable")]
+    kept = [np.flatnonzero(rows[:, 0] == image)[:_MAX_PROPOSALS] for image in set(rows[:, 0])]
+    return rows[np.sort(np.concatenate(kept))] if kept else rows
+
+
+def _refined(network, pixels, rows, side, threshold):
+    """Rows with what `network` gives them, those above the threshold.
+
+    That is boxes, scores and, of the third network, landmarks.
+    """
+    from mtcnn.utils.bboxes import adjust_bboxes, pick_matches, replace_confidence
+    from mtcnn.utils.images import extract_patches
+
+    patches = np.asarray(extract_patches(pixels, rows, (side, side)))
+    offsets, *landmarks, scores = network.predict_on_batch(patches)
+    landmarks = [_in_image(points, rows) for points in landmarks]
+    rows = adjust_bboxes(replace_confidence(rows, scores), offsets)
+    rows = np.column_stack([rows, *landmarks])
+    return pick_matches(rows, scores_column=5, score_threshold=threshold)
+
+
+def _in_image(landmarks, rows):
+    """(N, 10) landmarks in pixels of the image from those in parts of the boxes of `rows`."""
+    corners = np.repeat(rows[:, 1:3], 5, axis=1)
+    sides = np.repeat(rows[:, 3:5] - rows[:, 1:3] + 1, 5, axis=1)
+    return sides * landmarks + corners - 1  # the + 1 and - 1 are those of the network's training
+
+
+def _normalize(pictures):
+    pixels = np.stack([np.asarray(picture) for picture in pictures]).astype(np.float32)
+    return (pixels - 127.5) / 128

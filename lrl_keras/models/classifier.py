@@ -1,0 +1,67 @@
+"""A backbone with one output: the Xception of Tables 1 to 3."""
+
+import keras
+
+from lrl_keras.models.backbones.table import from_config, streams
+from lrl_keras.models.detector import Detector, checked_integer
+
+
+@keras.saving.register_keras_serializable("lrl_keras")
+class Classifier(Detector):
+    """A backbone, the mean of its last map, and one dense layer that calls the face forged.
+
+    Args:
+        backbone: as of `lrl_keras.LRL`. Defaults to `"xception"`.
+        image_size: side S of the input in pixels, at least 32. Defaults to `299`.
+        weights: `None`, `"imagenet"`, or a weights file of the backbone without its top.
+        crop_margin, crop_size: as of `lrl_keras.LRL`.
+
+    Call arguments:
+        images: float32 (B, S, S, 3), RGB, 0..255.
+        training: whether BatchNormalization and dropout are in training mode.
+
+    Returns:
+        dict with `"label"`, float32 (B, 1): probability that the face is forged.
+
+    Reference: Roessler et al., "FaceForensics++: Learning to Detect Manipulated Facial Images",
+    ICCV 2019.
+    """
+
+    def __init__(
+        self,
+        backbone="xception",
+        image_size=299,
+        weights=None,
+        crop_margin=1.3,
+        crop_size=None,
+        **kwargs,
+    ):
+        backbone, backbone_config = from_config(backbone)
+        image_size = checked_integer("image_size", image_size, 32, 4096)
+
+        # Layers
+        rescale, *stages = streams(backbone, image_size, weights, frequency=False)["rgb"]
+
+        # Functional model
+        images = keras.Input((image_size, image_size, 3), dtype="float32", name="images")
+        features = rescale(images)
+        for stage in stages:
+            features = stage(features)
+        pooled = keras.layers.GlobalAveragePooling2D(name="pool", dtype="float32")(features)
+        label = keras.layers.Dense(1, activation="sigmoid", dtype="float32", name="label")(pooled)
+        super().__init__(inputs=images, outputs={"label": label}, **kwargs)
+
+        # Config
+        self.backbone = backbone_config
+        self.image_size = image_size
+        self.crop_margin = float(crop_margin)
+        self.crop_size = int(crop_size or image_size)
+
+    def get_config(self):
+        return {
+            "name": self.name,
+            "backbone": self.backbone,
+            "image_size": self.image_size,
+            "crop_margin": self.crop_margin,
+            "crop_size": self.crop_size,
+        }

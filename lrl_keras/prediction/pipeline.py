@@ -1,0 +1,95 @@
+"""Pictures to scored faces: find, cut and score, the same way for images and videos."""
+
+import dataclasses
+
+import numpy as np
+
+from lrl_keras.errors import InputError
+from lrl_keras.media import faces, images
+
+
+@dataclasses.dataclass(frozen=True)
+class Scored:
+    """A face with its score and, for overlays, its mask as uint8 (S, S) if the model makes one."""
+
+    face: faces.Face | None
+    crop: tuple[int, int, int, int]
+    score: float
+    heat: np.ndarray | None
+
+    @property
+    def box(self):
+        return None if self.face is None else self.face.box
+
+    def as_dict(self):
+        box = None if self.box is None else list(self.box)
+        confidence = None if self.face is None else round(self.face.score, 4)
+        return {
+            "score": round(self.score, 6),
+            "box": box,
+            "confidence": confidence,
+            "crop": list(self.crop),
+        }
+
+
+class Scorer:
+    """Finds, cuts and scores the faces of pictures; without a detector the picture is the face."""
+
+    def __init__(self, model, batch_size, detector, keep_heat):
+        self.batch_size = batch_size
+        self.detector = detector
+        self._model = model
+        self._keep_heat = keep_heat
+
+    def __call__(self, pictures, crops=None, crop_size=None):
+        """Lists of `Scored`, one a picture.
+
+        Args:
+            pictures: list of uint8 arrays (H, W, 3).
+            crops: lists of the boxes to cut, one a picture; default: find the faces.
+            crop_size: side in pixels that crops are first resized to; default: the model's.
+        """
+        if crops is not None:
+            places = [[(None, tuple(crop)) for crop in row] for row in crops]
+        elif self.detector is None:
+            places = [[_whole(picture)] for picture in pictures]
+        else:
+            places = [
+                [(face, self._crop(face, picture)) for face in found]
+                for picture, found in zip(pictures, self.detector(pictures), strict=True)
+            ]
+        cut = [
+            faces.cut(picture, crop, crop_size or self._model.crop_size)
+            for picture, row in zip(pictures, places, strict=True)
+            for _, crop in row
+        ]
+        scores = self._scores(cut)
+        return [[Scored(face, crop, *next(scores)) for face, crop in row] for row in places]
+
+    def _crop(self, face, picture):
+        height, width = picture.shape[:2]
+        return faces.crop_box(face.box, height, width, self._model.crop_margin)
+
+    def _scores(self, crops):
+        """Yields (score, heat) of each crop."""
+        for start in range(0, len(crops), self.batch_size):
+            batch = np.stack(
+                [
+                    images.resize(crop, self._model.image_size)
+                    for crop in crops[start : start + self.batch_size]
+                ]
+            )
+            outputs = self._model.predict_on_batch(batch.astype(np.float32))
+            scores = np.asarray(outputs["label"], np.float64)[:, 0]
+            if not np.isfinite(scores).all():
+                raise InputError("the model gives scores that are not finite; train it again")
+            heats = [None] * len(scores)
+            if self._keep_heat and "mask" in outputs:
+                heats = np.rint(255 * np.asarray(outputs["mask"])[..., 0]).astype(np.uint8)
+            yield from zip(scores.tolist(), heats, strict=True)
+
+
+def _whole(picture):
+    height, width = picture.shape[:2]
+    box = (0, 0, width, height)
+    return faces.Face(box, 1.0), box

@@ -1,0 +1,1 @@
+"""Files, checksums, hardware, options: what needs neither Keras nor TensorFlow."""

@@ -1,0 +1,198 @@
+"""Training a run directory from records with `model.fit`, stoppable at any moment."""
+
+import contextlib
+import dataclasses
+import fcntl
+import os
+import warnings
+
+import keras
+import tensorflow as tf
+
+from lrl_keras import data
+from lrl_keras.data import manifest as records_manifest
+from lrl_keras.data.source import Source
+from lrl_keras.errors import InputError
+from lrl_keras.saving import runs
+from lrl_keras.system import files
+from lrl_keras.training import callbacks
+from lrl_keras.training.settings import (
+    Settings,
+    build,
+    compile,
+    make_repeatable,
+    precision,
+    saved_settings,
+    words,
+)
+
+__all__ = ["Settings", "build", "compile", "saved_settings", "train"]
+
+# What a resumed run may change.
+_FREE = ("epochs", "cache")
+
+
+def train(records, run, settings=None, *, resume=False, verbose="auto"):
+    """Train a model and leave a run directory.
+
+    On a CPU the same records and settings give the same weights bit for bit, also when the run was
+    killed and resumed: the state is saved after every epoch, and an interrupted epoch is repeated.
+
+    Args:
+        records: folder or URL of finished records with the splits `train` and `val`.
+        run: folder or URL to write; must not hold a run already, unless `resume`.
+        settings: `Settings`. Defaults to the paper's, or with `resume` to those of the run.
+        resume: whether to go on with the run in `run` (from its beginning if it saved nothing yet).
+            Only `epochs` and `cache` may then differ from the run's own settings.
+        verbose: as in `keras.Model.fit`.
+
+    Returns:
+        the trained network, one of `lrl_keras.models.ARCHITECTURES`, with the weights of the last
+        epoch. The best by validation AUC are in `run` and are what `lrl_keras.load` reads.
+
+    Raises:
+        InputError: on records, settings or a run directory that cannot be used.
+        FloatingPointError: if the training stops being finite, or stops advancing.
+    """
+    run = os.fspath(run)
+    runs.refuse_default(run)
+    files.require(run)
+    manifest = records_manifest.read(records)
+    fingerprint = records_manifest.fingerprint(records)
+    with _locked(run):
+        settings = _agree(run, settings, fingerprint, resume)
+        make_repeatable(settings.seed)
+        with precision(settings.precision):
+            return _fit(records, run, settings, manifest, fingerprint, verbose)
+
+
+def _fit(records, run, settings, manifest, fingerprint, verbose):
+    source = {
+        "image_size": settings.image_size,
+        "batch_size": settings.batch_size,
+        "methods": settings.methods,
+    }
+    # The best epoch is chosen by the AUC, which needs both.
+    Source.open(records, "val", verify=False, methods=settings.methods).check_both_classes()
+    # Compressed as the training faces are, in every epoch alike: what is chosen holds for video.
+    damaged = settings.augment if settings.augment == "video" else None
+    validation = data.load(records, split="val", augment=damaged, seed=settings.seed, **source)
+    training = data.load(
+        records,
+        split="train",
+        seed=settings.seed,
+        augment=settings.augment,
+        cache=settings.cache,
+        **source,
+    )
+    keeper = callbacks.Checkpoints(run)
+    # Pretrained weights would be overwritten, and may not be at hand any more.
+    begun = bool(keeper.states())
+    weights = None if begun or settings.start else settings.weights
+    with _strategy(settings).scope():
+        model = build(dataclasses.replace(settings, weights=weights), manifest)
+        if settings.start and not begun:
+            runs.load_weights_of(settings.start, model)
+        compile(model, settings)
+        model.optimizer.build(model.trainable_variables)
+    if not files.exists(files.join(run, runs.CONFIG)):
+        about = {
+            "architecture": settings.architecture,
+            "model": model.get_config(),
+            "settings": dataclasses.asdict(settings),
+            "records": {"manifest_sha256": fingerprint, "counts": manifest["counts"]},
+            "versions": runs.versions(),
+        }
+        if settings.start:
+            about["start"] = {"weights_sha256": runs.fingerprint(settings.start)}
+        runs.write_config(run, about)
+
+    logs = files.join(run, "logs")
+    epoch = keeper.restore(model)
+    if epoch >= settings.epochs:
+        return model
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*shuffle=True.*")
+        model.fit(
+            training,
+            validation_data=validation,
+            initial_epoch=epoch,
+            epochs=settings.epochs,
+            shuffle=False,
+            verbose=verbose,
+            callbacks=[
+                callbacks.DataEpoch(training),
+                keras.callbacks.LearningRateScheduler(
+                    lambda e: settings.learning_rate * 0.5 ** (e // settings.halve_every)
+                ),
+                callbacks.HeadFirst(settings.head_epochs),
+                callbacks.StopWhenBroken(),
+                keras.callbacks.TensorBoard(logs, write_graph=False),
+                callbacks.Pictures(files.join(logs, "pictures"), validation),
+                callbacks.PrecisionRecall(files.join(logs, "curves")),
+                keeper,
+                callbacks.Averaged(),
+                callbacks.Hyperparameters(
+                    files.join(logs, "hparams"),
+                    {"records": os.fspath(records), **words(settings)},
+                    # TensorBoard shows the beginning, and takes rows of one name for one.
+                    f"{files.name_of(run)} ({run})",
+                    keeper,
+                ),
+            ],
+        )
+    return model
+
+
+def _agree(run, settings, fingerprint, resume):
+    """The settings to train with, after comparing them with what `run` already holds."""
+    if not files.exists(files.join(run, runs.CONFIG)):
+        if resume and files.exists(files.join(run, "checkpoints")):
+            raise InputError(f"{files.join(run, runs.CONFIG)}: missing; the run cannot be resumed")
+        return settings or Settings()
+    if not resume:
+        raise InputError(f"{run}: holds a run already; go on with --resume or name another folder")
+    saved = saved_settings(run)
+    config = runs.read_config(run)
+    trained_on = config.get("records", {}).get("manifest_sha256")
+    if trained_on != fingerprint:
+        raise InputError(f"{run}: was trained on other records; give the same ones or a new folder")
+    settings = settings or saved
+    for field in dataclasses.fields(Settings):
+        before, now = getattr(saved, field.name), getattr(settings, field.name)
+        if field.name == "start" and before and now:  # They may lie elsewhere now.
+            before, now = config.get("start", {}).get("weights_sha256"), runs.fingerprint(now)
+        if field.name not in _FREE and before != now:
+            raise InputError(
+                f"{run}: was started with {field.name}={before!r}, received {now!r}; leave it out "
+                "with --resume, or start a new folder"
+            )
+    return settings
+
+
+@contextlib.contextmanager
+def _locked(run):
+    if files.exists(files.join(run, records_manifest.MANIFEST)):
+        raise InputError(f"{run}: holds records; name another folder for the run")
+    files.make_folder(run)
+    if files.is_url(run):  # There are no locks there.
+        yield
+        return
+    with open(files.join(run, ".lock"), "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(f"{run}: another process is training this run") from None
+        yield
+
+
+def _strategy(settings):
+    gpus = tf.config.list_physical_devices("GPU")
+    if len(gpus) < 2:
+        return tf.distribute.get_strategy()
+    if settings.batch_size % len(gpus):
+        raise InputError(
+            f"batch_size={settings.batch_size} does not divide among {len(gpus)} GPUs; choose a "
+            "multiple, or hide some with CUDA_VISIBLE_DEVICES"
+        )
+    return tf.distribute.MirroredStrategy()

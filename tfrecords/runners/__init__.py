@@ -1,0 +1,1 @@
+"""Where shards are made: on this machine, or on a cluster."""

@@ -1,0 +1,1 @@
+"""Examples become shards and a manifest."""
