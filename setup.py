@@ -25,7 +25,7 @@ setup(
     long_description_content_type="text/markdown",
     license="MIT",
     license_files=["LICENSE"],
-    package_data={"lrl_keras": ["shipped/*"]},
+    package_data={"lrl_keras": ["saving/shipped/*"]},
     python_requires=">=3.10,<3.14",
     packages=find_packages(include=["lrl_keras*", "tfrecords*", "experiments*"]),
     install_requires=[

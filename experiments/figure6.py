@@ -258,8 +258,8 @@ def _shown(found):
         "the baseline, that by the whole network.",
         "",
         f"The paper does not say how strong its disturbances are. Here they are level {LEVEL} of 5 "
-        "of `lrl_keras.media.degradations`, compression is JPEG, and random patches are the face's k x k "
-        "patches in an order drawn for each face, the mask's in the same one.",
+        "of `lrl_keras.media.degradations`, compression is JPEG, and random patches are the face's "
+        "k x k patches in an order drawn for each face, the mask's in the same one.",
         "",
         f"## The predicted masks, over {sum(counts.values())} forged faces",
         "",

@@ -48,8 +48,8 @@ def imports(module, path):
             parts = package.split(".")
             above = ".".join(parts[: len(parts) - node.level + 1]) if node.level else ""
             base = ".".join(part for part in (above, node.module) if part)
-            # `from lrl_keras import faces` imports a module, `from lrl_keras.media.faces import Face`
-            # a name of one.
+            # `from lrl_keras.media import faces` imports a module, `from lrl_keras.media.faces
+            # import Face` a name of one.
             found |= {
                 f"{base}.{alias.name}" if f"{base}.{alias.name}" in KNOWN else base
                 for alias in node.names

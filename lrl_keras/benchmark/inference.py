@@ -37,8 +37,8 @@ def benchmark_inference(
         model: the network of the rows, for its multiply-adds.
         rows: dict of a row's name to the path of an exported file, or of a run directory, which
             is measured in Keras.
-        training: path of a run directory whose training step is a row as well, with the losses,
-            the optimizer and the precision of its settings.
+        training: a row of its own, `(kind, path)` of `lrl_keras.benchmark.row`: a step of the
+            network's training.
         batches: faces at once.
         seconds: length of a turn.
         repeats: turns of each row and batch.
@@ -62,7 +62,7 @@ def benchmark_inference(
     costs = multiply_adds(model)
     commands = {name: (_kind(path), os.fspath(path)) for name, path in rows.items()}
     if training is not None:
-        commands[_TRAINING] = ("training", os.fspath(training))
+        commands[_TRAINING] = training
     if not commands:
         raise InputError("there is nothing to measure; name formats that can be exported")
     with contextlib.ExitStack() as stack:

@@ -3,8 +3,10 @@
 `python -m lrl_keras.benchmark.row KIND PATH THREADS` reads `BATCH SECONDS` lines from standard
 input and answers each with a line of JSON: the seconds of every call of the turn, and the peak
 memory of the process so far. Before the first it writes a line with the names of its outputs.
+KIND may be a function of another room, as MODULE:FUNCTION.
 """
 
+import importlib
 import json
 import sys
 import time
@@ -46,27 +48,6 @@ def _keras(path, threads):
     return run, list(model.output)
 
 
-def _training(path, threads):
-    import tensorflow as tf
-
-    from lrl_keras.training import settings
-
-    tf.config.threading.set_intra_op_parallelism_threads(threads)
-
-    model = settings.load_compiled(path)
-    rng, side = np.random.default_rng(0), model.image_size
-    faces = _faces(side).astype(np.float32)
-    labels = np.arange(len(faces), dtype=np.float32)[:, None] % 2
-    masks = (rng.random((len(faces), side, side, 1)) < 0.3).astype(np.float32)
-    targets = {"label": labels, "similarity": masks, "mask": masks}
-
-    def run(batch):
-        part = {name: target[:batch] for name, target in targets.items()}
-        model.train_on_batch(faces[:batch], part)
-
-    return run, list(model.output)
-
-
 def _exported(path, threads):
     from lrl_keras.saving import runtimes
 
@@ -85,13 +66,17 @@ def _faces(side, count=64):
 _KINDS = {
     "matrix": _matrix_product,
     "keras": _keras,
-    "training": _training,
     "exported": _exported,
 }
 
 
 def main(kind, path, threads):
-    run, outputs = _KINDS[kind](path, int(threads))
+    if ":" in kind:
+        module, _, name = kind.partition(":")
+        prepare = getattr(importlib.import_module(module), name)
+    else:
+        prepare = _KINDS[kind]
+    run, outputs = prepare(path, int(threads))
     print(json.dumps(outputs), flush=True)
     for line in sys.stdin:
         batch, seconds = line.split()

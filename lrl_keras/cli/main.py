@@ -294,7 +294,7 @@ def _benchmark_run(arguments):
     result = benchmark.benchmark_inference(
         model,
         rows,
-        training=arguments.what if "training" in arguments.formats else None,
+        training=(_STEP, arguments.what) if "training" in arguments.formats else None,
         batches=arguments.batches,
         seconds=arguments.seconds,
         repeats=arguments.repeats,
@@ -309,6 +309,10 @@ def _benchmark_run(arguments):
     else:
         print_benchmark(result, arguments.out)
     return 0
+
+
+# Loaded in the process of its row.
+_STEP = "lrl_keras.training.step:prepared"
 
 
 def _exports(model, arguments):

@@ -1,8 +1,8 @@
 """Exported networks on their own runtimes, behind one small interface.
 
 Nothing here knows Keras or the network: what `lrl_keras.export` writes is loaded as a stranger
-would load it. `python -m lrl_keras.saving.runtimes FILE INPUTS OUTPUTS` runs a file in a process of its
-own.
+would load it. `python -m lrl_keras.saving.runtimes FILE INPUTS OUTPUTS` runs a file in a process
+of its own.
 """
 
 import concurrent.futures

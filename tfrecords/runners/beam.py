@@ -1,8 +1,8 @@
 """Run a function over tasks on Apache Beam: on this machine, or on Flink, Spark or Dataflow.
 
 Beam only hands out the tasks. They run in the worker processes that are used without Beam too
-(`tfrecords.runners.local`), one of them for each worker of Beam, so that the same is computed, and a
-crash in a decoder does not take Beam's own process along; that one never imports TensorFlow.
+(`tfrecords.runners.local`), one of them for each worker of Beam, so that the same is computed, and
+a crash in a decoder does not take Beam's own process along; that one never imports TensorFlow.
 A job on this machine has a process of its own as well, so that all of it can be ended.
 """
 

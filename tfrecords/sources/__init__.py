@@ -5,7 +5,8 @@ A source is a module with
 - `NAME`, what the user calls it, and `SUMMARY`, a line that says what it reads;
 - `OPTIONS`, a dict of `lrl_keras.system.options.Option` by name;
 - `find(root, **options)`, which returns a `tfrecords.clips.Listing` or raises `InputError`;
-- `Group`, only where its clips become examples in another way than `tfrecords.examples.clip_group.Group` does.
+- `Group`, only where its clips become examples in another way than those of
+  `tfrecords.examples.clip_group.Group` do.
 """
 
 from tfrecords.sources import (

@@ -77,7 +77,8 @@ class Group:
     Args:
         clips: the clips of one photograph.
         root: folder of the photographs.
-        settings: `tfrecords.examples.clip_group.Settings`; `frames_per_video` cuts of `image_size` are made.
+        settings: `tfrecords.examples.clip_group.Settings`; `frames_per_video` cuts of `image_size`
+            are made.
     """
 
     def __init__(self, clips, root, settings):

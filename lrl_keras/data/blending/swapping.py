@@ -41,7 +41,8 @@ def swap(target, landmarks, donor, donor_landmarks, rng):
 
     Args:
         target: uint8 (H, W, 3), RGB, the crop of a real face.
-        landmarks: five points (x, y) of its face in pixels, as `lrl_keras.media.faces.Face` has them.
+        landmarks: five points (x, y) of its face in pixels, as `lrl_keras.media.faces.Face` has
+            them.
         donor: uint8 (H', W', 3), RGB, the crop of another's face at about the same scale.
         donor_landmarks: those of the donor's face.
         rng: `numpy.random.Generator`.

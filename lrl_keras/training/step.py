@@ -1,0 +1,35 @@
+"""A step of training, to be timed."""
+
+import numpy as np
+import tensorflow as tf
+
+from lrl_keras.training import settings
+
+_MOST = 64
+
+
+def prepared(path, threads):
+    """A run's training step on random faces, with the losses, optimizer and precision of its own.
+
+    Args:
+        path: folder of a run.
+        threads: processor cores to use.
+
+    Returns:
+        (function, names): the function takes the number of faces of a step, 64 at most; names are those of
+        the network's outputs.
+    """
+    tf.config.threading.set_intra_op_parallelism_threads(threads)
+
+    model = settings.load_compiled(path)
+    rng, side = np.random.default_rng(0), model.image_size
+    faces = rng.integers(0, 256, (_MOST, side, side, 3)).astype(np.float32)
+    labels = np.arange(_MOST, dtype=np.float32)[:, None] % 2
+    masks = (rng.random((_MOST, side, side, 1)) < 0.3).astype(np.float32)
+    targets = {"label": labels, "similarity": masks, "mask": masks}
+
+    def run(batch):
+        part = {name: target[:batch] for name, target in targets.items()}
+        model.train_on_batch(faces[:batch], part)
+
+    return run, list(model.output)
