@@ -16,8 +16,8 @@ def prepared(path, threads):
         threads: processor cores to use.
 
     Returns:
-        (function, names): the function takes the number of faces of a step, 64 at most; names are those of
-        the network's outputs.
+        (function, names): the function takes the number of faces of a step, 64 at most; names are
+        those of the network's outputs.
     """
     tf.config.threading.set_intra_op_parallelism_threads(threads)
 

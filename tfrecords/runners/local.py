@@ -1,8 +1,8 @@
 """Run a function over tasks in worker processes that never outlive this one.
 
 A worker is a fresh interpreter (`python -m tfrecords.runners.local`): unlike with
-`multiprocessing`, the caller's script is not run again, so it needs no `if __name__ == "__main__"`, and the death
-of a worker can be put down to its task.
+`multiprocessing`, the caller's script is not run again, so it needs no
+`if __name__ == "__main__"`, and the death of a worker can be put down to its task.
 """
 
 import collections

@@ -182,7 +182,8 @@ def _grouped(items, where, seed):
     """(item, name of its group) in the order in which they are prepared.
 
     A real clip and its fakes make a group; pictures share one, for
-    `tfrecords.examples.image_group`. Groups are shuffled, so that every shard holds real and fake ones.
+    `tfrecords.examples.image_group`. Groups are shuffled, so that every shard holds real and fake
+    ones.
     """
     units = {}
     for item in items:
