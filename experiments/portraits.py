@@ -112,8 +112,8 @@ class Portraits:
         """The run with the best validation AUC, and what it makes of videos it has never seen."""
         # The first of several that are equal.
         best = max((run for run in every if run.finished()), key=lambda run: run.best_auc())
-        clips = self.records[1].manifest["clips"]
-        methods = sorted({clip["method"] for clip in clips if clip["label"] and clip["kept"]})
+        clips = self.records[1].opened.clips
+        methods = sorted({clip.method for clip in clips if clip.label and clip.kept})
         result = best.measure(self.records[1], tuple(methods), "all")
         levels = {level: result[level] for level in ("frame", "video")}
         return {"run": best.folder, "validation_auc": best.best_auc(), **levels}
@@ -143,7 +143,7 @@ class Portraits:
         return found
 
     def _lines(self, found):
-        counts = self._portraits.manifest["counts"]
+        counts = self._portraits.opened.counts
         faces = ", ".join(
             f"{split} {kinds['real']['real']['examples']} real and "
             + " and ".join(f"{kinds['fake'][mode]['examples']} {mode}" for mode in MODES)

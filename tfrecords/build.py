@@ -7,7 +7,8 @@ import sys
 
 from tqdm import tqdm
 
-from lrl_keras.data import manifest as manifests
+from lrl_keras.data.manifest import SPLITS
+from lrl_keras.data.records import ClipReport, Records
 from lrl_keras.errors import InputError
 from lrl_keras.media.faces import Detector
 from lrl_keras.system import files
@@ -28,7 +29,7 @@ OPTIONS = {
     "frames_per_video": Option(50, "frames of each video, evenly spaced", least=1, most=100_000),
     "image_size": Option(299, "side of the crops, pixels", least=16, most=4096),
     "margin": Option(1.3, "side of the crop over that of the face", least=1, most=3),
-    "only": Option(manifests.SPLITS, "make records of these splits alone", manifests.SPLITS),
+    "only": Option(SPLITS, "make records of these splits alone", SPLITS),
 }
 
 _BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_noinv_fmt}]"
@@ -73,7 +74,7 @@ def prepare(
             `SOURCES[source].OPTIONS`, e.g. `compression` and `methods`.
 
     Returns:
-        the manifest, a dict as `lrl_keras.data.manifest.read` returns it.
+        the finished `lrl_keras.data.Records`.
 
     Raises:
         InputError: a wrong argument, no such dataset in `root`, other records in `out`, nothing
@@ -109,9 +110,9 @@ def prepare(
     identity = {**about, "fingerprints": fingerprints}
 
     files.make_folder(out)
-    manifest = resume.finished(out, identity, progress)
-    if manifest is not None:
-        return manifest
+    finished = resume.finished(out, identity, progress)
+    if finished is not None:
+        return finished
     with resume.locked(out):
         resume.begin(out, identity, overwrite)
         reports = resume.kept_reports(out, identity, progress)
@@ -134,15 +135,16 @@ def prepare(
                 )
         reports = [reports[shard.name] for shard in shards]
         clips = [clip for report in reports for clip in report.pop("clips")]
-        if not any(report["examples"] for report in reports):
+        told = [ClipReport.of(clip) for clip in clips]
+        if not any(clip.kept for clip in told):
             resume.clear(out)
-            raise InputError(summary.nothing(root, clips))
-        found = {"counts": summary.counts(listing, clips), "notes": list(listing.notes)}
+            raise InputError(summary.nothing(root, told))
+        found = {"counts": summary.counts(listing, told), "notes": list(listing.notes)}
         resume.complete(out, {**about, **found, "clips": clips, "shards": reports})
-    manifest = manifests.read(out)
-    for line in summary.warnings(manifest):
+    records = Records.open(out)
+    for line in summary.warnings(records):
         print(f"warning: {line}", file=sys.stderr)
-    return manifest
+    return records
 
 
 def find(module, root, chosen):

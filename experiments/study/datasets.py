@@ -3,7 +3,8 @@
 import dataclasses
 import functools
 
-from lrl_keras.data import manifest as manifests
+from lrl_keras import data
+from lrl_keras.data.manifest import SPLITS
 from lrl_keras.system import files
 from tfrecords.build import prepare
 
@@ -34,7 +35,7 @@ class Records:
     options: tuple
 
     def prepare(self, workers=None, overwrite=False):
-        """Make the records, or go on making them; returns the manifest."""
+        """Make the records, or go on making them; returns `lrl_keras.data.Records`."""
         return prepare(
             self.source,
             self.root,
@@ -45,14 +46,14 @@ class Records:
         )
 
     @functools.cached_property
+    def opened(self):
+        """The finished records, `lrl_keras.data.Records`."""
+        return data.Records.open(self.folder)
+
+    @property
     def fingerprint(self):
         """SHA-256 that stands for the finished records."""
-        return manifests.fingerprint(self.folder)
-
-    @functools.cached_property
-    def manifest(self):
-        """The manifest of the finished records."""
-        return manifests.read(self.folder)
+        return self.opened.fingerprint
 
 
 def records(out, name, source, root, **options):
@@ -63,8 +64,7 @@ def records(out, name, source, root, **options):
 
 def finished(folder):
     """`Records` that were made before, by whatever command."""
-    about = manifests.read(folder)
-    return Records(files.name_of(folder), folder, about["source"], "", ())
+    return Records(files.name_of(folder), folder, data.Records.open(folder).source, "", ())
 
 
 def faceforensics(choice, compression):
@@ -92,15 +92,15 @@ def _dataset(choice, name, source, root, **options):
     return records(choice.out, name, source, choice.roots[root], **options)
 
 
-def gaps(manifest):
+def gaps(records):
     """What of a dataset was not there or could not be used, a line each; none: all was.
 
     Args:
-        manifest: of its records.
+        records: `lrl_keras.data.Records`.
     """
-    official = OFFICIAL.get(manifest["source"], {})
-    for split in sorted(manifest["counts"], key=manifests.SPLITS.index):
-        for kind, methods in manifest["counts"][split].items():
+    official = OFFICIAL.get(records.source, {})
+    for split in sorted(records.counts, key=SPLITS.index):
+        for kind, methods in records.counts[split].items():
             wanted = official.get(split, (0, 0))[kind == "fake"]
             # The lists count the real videos of several folders together.
             together = kind == "real" and len(methods) > 1

@@ -1,6 +1,5 @@
 """What the figures share: networks of Table 4, test faces drawn by chance, and the report."""
 
-import collections
 import dataclasses
 import itertools
 import sys
@@ -65,7 +64,7 @@ class Figure:
             count: of each kind; where there are fewer, all of them.
             masked: whether only faces are drawn of which the manipulated region is known.
         """
-        found = tested_faces(self.lq.manifest, masked)
+        found = tested_faces(self.lq.opened, masked)
         return {kind: draw(kind, places, count) for kind, places in found.items()}
 
     def read(self, places):
@@ -141,25 +140,22 @@ class Place:
     frame: int
 
 
-def tested_faces(manifest, masked):
+def tested_faces(records, masked):
     """Every face of the test split by kind, those of the caption of Fig. 3 first.
 
     Args:
-        manifest: of finished records.
+        records: `lrl_keras.data.Records`.
         masked: leave out faces of which the manipulated region is not known.
 
     Returns:
         dict of kind to list of `Place`, none of them empty.
     """
-    starts, found = collections.Counter(), {}
-    for clip in manifest["clips"]:
-        start = starts[clip["shard"]]
-        # A shard holds the kept frames of its clips in the order of the manifest.
-        starts[clip["shard"]] += len(clip["kept"])
-        if clip["split"] != "test" or (masked and clip["unpaired"] is not None):
+    found = {}
+    for clip, start in records.placed(("test",)):
+        if masked and clip.unpaired is not None:
             continue
-        for position, frame in enumerate(clip["kept"], start):
-            place = Place(clip["shard"], position, clip["method"], clip["video"], frame)
+        for position, frame in enumerate(clip.kept, start):
+            place = Place(clip.shard, position, clip.method, clip.video, frame)
             found.setdefault(place.kind, []).append(place)
     order = [*KINDS, *sorted(set(found) - set(KINDS))]
     return {kind: found[kind] for kind in order if kind in found}
@@ -178,7 +174,7 @@ def read(records, places):
         records: `experiments.study.datasets.Records`.
         places: list of `Place`.
     """
-    side = records.manifest["arguments"]["image_size"]
+    side = records.opened.image_size
     for shard, members in itertools.groupby(sorted(places), lambda place: place.shard):
         members = list(members)
         positions = [place.position for place in members]

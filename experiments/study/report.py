@@ -165,9 +165,9 @@ def provenance(runs, records, choice, notes=()):
         "records": {
             each.name: {
                 "manifest_sha256": each.fingerprint,
-                "source": each.manifest["source"],
-                "arguments": each.manifest["arguments"],
-                "gaps": list(datasets.gaps(each.manifest)),
+                "source": each.opened.source,
+                "arguments": each.opened.arguments,
+                "gaps": list(datasets.gaps(each.opened)),
             }
             for each in records
         },
@@ -248,12 +248,12 @@ def _comparison(runs, records):
     for name in _SILENT:
         silent += [f"{name}: {text}" for text in _by_architecture(used, name)]
     for each in records:
-        arguments, gaps = each.manifest["arguments"], list(datasets.gaps(each.manifest))
+        arguments, gaps = each.opened.arguments, list(datasets.gaps(each.opened))
         text = ", ".join(f"{key} {value}" for key, value in sorted(arguments.items()))
-        silent.append(f"{each.name}: {text}; {_test_faces(each.manifest)}")
+        silent.append(f"{each.name}: {text}; {_test_faces(each.opened)}")
         if gaps:
             different += [f"{each.name}: {gap}" for gap in gaps]
-        elif each.manifest["source"] in datasets.OFFICIAL:
+        elif each.opened.source in datasets.OFFICIAL:
             same.append(f"{each.name}: nothing of the dataset is missing or unusable")
     done = sum(run.finished() for run in runs)
     if done < len(runs):
@@ -275,10 +275,10 @@ def _by_architecture(used, name):
     return [f"{text} ({kind})" for kind, text in texts.items()]
 
 
-def _test_faces(manifest):
+def _test_faces(records):
     faces = {
         kind: sum(found["examples"] for found in methods.values())
-        for kind, methods in manifest["counts"].get("test", {}).items()
+        for kind, methods in records.counts.get("test", {}).items()
     }
     return f"test: {faces.get('real', 0)} real and {faces.get('fake', 0)} forged faces"
 

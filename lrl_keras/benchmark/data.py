@@ -12,7 +12,7 @@ import skimage.draw
 import tensorflow as tf
 
 from lrl_keras import data
-from lrl_keras.data import manifest, schema
+from lrl_keras.data import Records, manifest, schema
 from lrl_keras.data.augment.choices import AUGMENTATIONS
 from lrl_keras.errors import InputError
 from lrl_keras.media import images
@@ -133,9 +133,8 @@ def _summary(turns):
 
 
 def _bytes_per_example(records, split):
-    shards = [shard for shard in manifest.read(records)["shards"] if shard["split"] == split]
-    size = sum(files.size(files.join(records, shard["name"])) for shard in shards)
-    return round(size / sum(shard["examples"] for shard in shards))
+    split = Records.open(records).split(split)
+    return round(sum(map(files.size, split.paths)) / sum(shard.examples for shard in split.shards))
 
 
 def _write_crops(folder, side):

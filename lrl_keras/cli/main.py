@@ -68,7 +68,7 @@ def _prepare(arguments):
     from tfrecords.sources import SOURCES
 
     options = {**OPTIONS, **SOURCES[arguments.source].OPTIONS}
-    manifest = prepare(
+    records = prepare(
         arguments.source,
         arguments.root,
         arguments.out,
@@ -79,9 +79,9 @@ def _prepare(arguments):
         **{name: value for name, value in vars(arguments).items() if name in options},
     )
     if arguments.json:
-        print_json({"out": arguments.out, "counts": manifest["counts"]})
+        print_json({"out": arguments.out, "counts": records.counts})
     else:
-        print_counts(arguments.out, manifest["counts"])
+        print_counts(arguments.out, records.counts)
     return 0
 
 
@@ -130,6 +130,7 @@ def _train(arguments):
 
 def _evaluate(arguments):
     import lrl_keras
+    from lrl_keras.data import Records
     from lrl_keras.evaluation import evaluator
     from lrl_keras.saving import runs
 
@@ -141,7 +142,8 @@ def _evaluate(arguments):
     if out == runs.DEFAULT:
         raise InputError("default: the shipped detector is not written to; give --out FOLDER")
     model = lrl_keras.load(arguments.run)
-    if arguments.split == "all" and _trained_on(arguments.run, arguments.records):
+    records = Records.open(arguments.records)
+    if arguments.split == "all" and _trained_on(arguments.run, records):
         print(
             f"lrl-keras: warning: {arguments.run} was trained on a part of {arguments.records}; "
             "its figures say nothing of other faces",
@@ -149,13 +151,13 @@ def _evaluate(arguments):
         )
     result = evaluator.evaluate(
         model,
-        arguments.records,
+        records,
         arguments.split,
         methods=arguments.methods,
         batch_size=arguments.batch_size,
         out=out,
     )
-    robustness = _robustness(arguments, model, out) if arguments.degrade else None
+    robustness = _robustness(arguments, model, records, out) if arguments.degrade else None
     if arguments.json:
         print_json({**result, "robustness": robustness} if robustness else result)
         return 0
@@ -166,19 +168,18 @@ def _evaluate(arguments):
 
 
 def _trained_on(run, records):
-    from lrl_keras.data import manifest
     from lrl_keras.saving import runs
 
     trained_on = runs.read_config(run).get("records", {}).get("manifest_sha256")
-    return trained_on == manifest.fingerprint(records)
+    return trained_on == records.fingerprint
 
 
-def _robustness(arguments, model, out):
+def _robustness(arguments, model, records, out):
     from lrl_keras.evaluation import robustness
 
     result = robustness.measure(
         {"model": model},
-        arguments.records,
+        records,
         arguments.split,
         methods=arguments.methods,
         degradations=arguments.degradations,

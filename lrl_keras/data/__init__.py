@@ -1,5 +1,6 @@
 """Records on disk to batches in memory."""
 
 from lrl_keras.data.pipeline import boxes, examples, load
+from lrl_keras.data.records import Records
 
-__all__ = ["boxes", "examples", "load"]
+__all__ = ["Records", "boxes", "examples", "load"]

@@ -18,7 +18,7 @@ def examples(source, key, shuffle, shuffle_buffer):
     and, next, forged.
 
     Args:
-        source: a `Source` of faces.
+        source: a `lrl_keras.data.records.Split` of faces.
         key: int64 tensor (2,): seed and epoch, which all that is drawn follows from.
         shuffle: whether shards and faces are shuffled.
         shuffle_buffer: faces that are shuffled among each other.

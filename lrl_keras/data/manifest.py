@@ -42,10 +42,16 @@ def read(folder):
     Raises:
         InputError: no manifest, damaged, changed by hand, or of another schema version.
     """
+    return opened(folder)[0]
+
+
+def opened(folder):
+    """What `read` returns, and the SHA-256 of the file, which stands for the records."""
     files.require(folder)
     path = files.join(folder, MANIFEST)
     try:
-        text = files.read_bytes(path).decode()
+        contents = files.read_bytes(path)
+        text = contents.decode()
         manifest = json.loads(text)
     except (FileNotFoundError, NotADirectoryError):
         raise InputError(
@@ -60,12 +66,7 @@ def read(folder):
     seal = manifest.pop(_SEAL, None)
     if seal != _digest(manifest) or text != _text({**manifest, _SEAL: seal}):
         raise InputError(f"{path}: damaged or changed, its own SHA-256 does not hold; {_ANEW}")
-    return manifest
-
-
-def fingerprint(folder):
-    """SHA-256 of the manifest in `folder`: it stands for the records, since it holds theirs."""
-    return files.sha256(files.join(folder, MANIFEST))
+    return manifest, hashlib.sha256(contents).hexdigest()
 
 
 def verify(folder, manifest, splits=SPLITS, *, progress=True):

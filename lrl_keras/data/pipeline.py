@@ -10,10 +10,9 @@ import numpy as np
 import tensorflow as tf
 
 from lrl_keras.data import fresh, sampling, schema
-from lrl_keras.data import manifest as manifests
 from lrl_keras.data.augment.choices import AUGMENTATIONS, augmentation
 from lrl_keras.data.readers import Cached, Stored, in_file_order
-from lrl_keras.data.source import Source
+from lrl_keras.data.records import Records
 from lrl_keras.errors import InputError
 
 
@@ -46,7 +45,7 @@ def load(
     each face comes real and forged, see `lrl_keras.data.fresh`.
 
     Args:
-        records: folder that `lrl-keras prepare` wrote.
+        records: folder that `lrl-keras prepare` wrote, or `lrl_keras.data.Records`.
         split: `"train"`, `"val"` or `"test"`.
         batch_size: examples a batch, at least 1.
         methods: names of forgery methods; forged examples of others are left out. Default: all.
@@ -88,7 +87,9 @@ def load(
         choices = ", ".join(AUGMENTATIONS)
         raise InputError(f"augment must be one of {choices}. Received: {augment!r}")
     _check_positive(batch_size=batch_size, image_size=image_size, shuffle_buffer=shuffle_buffer)
-    source = Source.open(records, split, verify, methods)
+    source = Records.open(records).split(split, methods=methods)
+    if verify:
+        source.verify()
     if balance:
         source.check_both_classes()
     count = 2 * min(source.totals) if balance else sum(source.totals)
@@ -144,7 +145,7 @@ def examples(records, split, *, batch_size, methods=None, image_size=None, verif
     """Every example of a split once, in the order of the records, with all that is known of it.
 
     Args:
-        records: folder that `lrl-keras prepare` wrote.
+        records: folder that `lrl-keras prepare` wrote, or `lrl_keras.data.Records`.
         split: `"train"`, `"val"` or `"test"`, or `"all"` of them.
         batch_size: examples a batch, at least 1; the last batch may be smaller.
         methods: as of `load`.
@@ -162,7 +163,9 @@ def examples(records, split, *, batch_size, methods=None, image_size=None, verif
             a method that it does not hold, or an argument out of range.
     """
     _check_positive(batch_size=batch_size, image_size=image_size)
-    source = Source.open(records, split, verify, methods)
+    source = Records.open(records).split(split, methods=methods)
+    if verify:
+        source.verify()
     source.check_examples()
     dataset = in_file_order(source).map(
         Stored(source, image_size).example, tf.data.AUTOTUNE, deterministic=True
@@ -176,7 +179,7 @@ def boxes(records):
     """Where the crops of all examples were cut, without decoding a picture.
 
     Args:
-        records: folder that `lrl-keras prepare` wrote.
+        records: folder that `lrl-keras prepare` wrote, or `lrl_keras.data.Records`.
 
     Returns:
         dict of (dataset, method, video) to dict of frame index to list of crop boxes
@@ -185,11 +188,11 @@ def boxes(records):
     Raises:
         InputError: records missing, damaged or empty.
     """
-    manifest = manifests.read(records)
+    records = Records.open(records)
     found = {}
-    splits = sorted({shard["split"] for shard in manifest["shards"] if shard["examples"]})
     # All of them are compared with their checksums before any is read.
-    for source in [Source.open(records, split, verify=True) for split in splits]:
+    records.verify()
+    for source in [records.split(split) for split in sorted(records.splits())]:
         for features in in_file_order(source).map(schema.decode).as_numpy_iterator():
             names = (features[name].decode() for name in ("dataset", "method", "video"))
             box = tuple(int(side) for side in features["box"])

@@ -26,7 +26,7 @@ class Stored:
     """Examples of the shards. An entry is a serialized example.
 
     Args:
-        source: a `Source`.
+        source: a `lrl_keras.data.records.Split`.
         image_size: side of the decoded images in pixels; `None` for that of the records.
     """
 
@@ -121,7 +121,7 @@ class Cached:
         if filled != len(self._images):
             source = self.source
             raise InputError(
-                f"{source.folder}: split {source.split!r} does not hold the {len(self._images)} "
+                f"{source.records}: split {source.name!r} does not hold the {len(self._images)} "
                 "examples that its manifest says; run `lrl-keras prepare` again"
             )
 
@@ -142,7 +142,7 @@ def _check_memory(source, side, needed):
     free = hardware.free_memory()
     if needed > _MOST_OF_MEMORY * free:
         raise InputError(
-            f"{source.folder}: split {source.split!r} decoded at {side} x {side} pixels takes "
+            f"{source.records}: split {source.name!r} decoded at {side} x {side} pixels takes "
             f"{needed / 1e9:.1f} GB of memory, but {free / 1e9:.1f} GB are free; leave the cache "
             "out, or choose a smaller image_size"
         )
@@ -155,7 +155,7 @@ def checked_png(features, name, channels, source):
         features: as of `schema.decode`.
         name: `"image"` or `"mask"`.
         channels: 1 or 3.
-        source: the `Source` that it comes from, for its side and for the error.
+        source: the `Split` that it comes from, for its side and for the error.
 
     Returns:
         uint8 tensor (S, S, channels).
@@ -166,7 +166,7 @@ def checked_png(features, name, channels, source):
     check = tf.debugging.Assert(
         tf.reduce_all(size == side),
         [
-            f"{source.folder}: split {source.split!r}, {name} of video",
+            f"{source.records}: split {source.name!r}, {name} of video",
             features["video"],
             "frame",
             features["frame"],

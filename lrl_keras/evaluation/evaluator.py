@@ -8,7 +8,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lrl_keras import data
-from lrl_keras.data.source import names_of
+from lrl_keras.data.records import Records, names_of
 from lrl_keras.evaluation import metrics_report
 from lrl_keras.plots import drawing
 from lrl_keras.system import files
@@ -22,7 +22,7 @@ def evaluate(model, records, split="test", *, methods=None, batch_size=32, out=N
 
     Args:
         model: one of `lrl_keras.models.ARCHITECTURES`.
-        records: folder of finished records.
+        records: folder of finished records, or `lrl_keras.data.Records`.
         split: `"train"`, `"val"`, `"test"`, or `"all"` of them where a model has been trained on
             others. Defaults to `"test"`.
         methods: names of forgery methods; forged faces of others are left out. Default: all.
@@ -41,6 +41,7 @@ def evaluate(model, records, split="test", *, methods=None, batch_size=32, out=N
     Raises:
         InputError: if the split is empty or has one class only.
     """
+    records = Records.open(records)
     total = metrics_report.count(records, split, methods)
     if out is not None:
         # Before the scoring: hours later is too late to learn that nothing can be written there.

@@ -1,7 +1,6 @@
 """What a folder of records holds, whether it still does, and how its examples look."""
 
 import bisect
-import collections
 import itertools
 import os
 import sys
@@ -11,8 +10,8 @@ from keras import ops
 from tqdm import tqdm
 
 from lrl_keras.data import chosen
-from lrl_keras.data import manifest as manifests
-from lrl_keras.data.source import stored_size
+from lrl_keras.data.manifest import MANIFEST, SPLITS
+from lrl_keras.data.records import Records
 from lrl_keras.errors import InputError
 from lrl_keras.layers import similarity_target
 from lrl_keras.media.video import evenly_spaced
@@ -70,31 +69,28 @@ def inspect(
             written.
     """
     _check_numbers(per_kind=per_kind, patches=patches)
-    manifest = manifests.read(records)
-    splits = _splits(records, manifest, split)
+    records = Records.open(records)
+    splits = _splits(records, split)
     if out is not None:
         # Before the checksums: minutes later is too late to learn that nothing can be written.
         _check_out(out)
-    shards = [shard for shard in manifest["shards"] if shard["split"] in splits]
-    clips = [clip for clip in manifest["clips"] if clip["split"] in splits]
-    if verify:
-        faults = dict(manifests.faults(records, manifest, splits, progress=progress))
-    else:
-        faults = dict(manifests.missing(records, manifest, splits))
+    shards = [shard for shard in records.shards if shard.split in splits]
+    placed = list(records.placed(splits))
+    clips = [clip for clip, _ in placed]
+    faults = records.faults(splits, read=verify, progress=progress)
     sheet = None
     if out is not None:
-        kinds = _kinds(clips, faults, per_kind)
-        sides = {shard["name"]: stored_size(manifest, shard["split"]) for shard in shards}
-        strips = _strips(records, sides, kinds, faults, patches, progress)
+        kinds = _kinds(placed, faults, per_kind)
+        strips = _strips(records, kinds, faults, patches, progress)
         sheet = _draw(kinds, strips, out)
     fields = ("schema_version", "source", "arguments", "versions")
     return {
-        "records": os.fspath(records),
-        **{field: manifest[field] for field in fields},
-        "counts": _counts(manifest["counts"], splits),
+        "records": records.folder,
+        **{field: records.about[field] for field in fields},
+        "counts": _counts(records.counts, splits),
         "balance": {name: _balance(shards, name) for name in splits},
         **_problems(clips),
-        "several_faces": sum(clip.get("faces", 1) > 1 for clip in clips),
+        "several_faces": sum((clip.faces or 1) > 1 for clip in clips),
         "shards": _shards(records, shards, faults),
         "verified": verify,
         "sheet": sheet,
@@ -107,10 +103,10 @@ def _check_numbers(**numbers):
             raise InputError(f"{name} must be from 1 to {_MOST[name]}. Received: {number}")
 
 
-def _splits(records, manifest, split):
+def _splits(records, split):
     """The splits to look at, in their order."""
-    known = {*manifest["counts"], *(shard["split"] for shard in manifest["shards"])}
-    there = [name for name in manifests.SPLITS if name in known]
+    known = {*records.counts, *(shard.split for shard in records.shards)}
+    there = [name for name in SPLITS if name in known]
     if split is None:
         return there
     if split not in there:
@@ -138,18 +134,17 @@ def _counts(counts, splits):
 
 
 def _balance(shards, split):
-    mine = [shard["labels"] for shard in shards if shard["split"] == split]
-    names = {"real": "0", "forged": "1"}
-    return {name: sum(labels.get(key, 0) for labels in mine) for name, key in names.items()}
+    mine = [shard for shard in shards if shard.split == split]
+    return {name: sum(getattr(shard, name) for shard in mine) for name in ("real", "forged")}
 
 
 def _shards(records, shards, faults):
-    sizes = checksums.sizes([files.join(records, shard["name"]) for shard in shards])
+    sizes = checksums.sizes([records.path(shard) for shard in shards])
     return [
         {
-            **{field: shard[field] for field in ("name", "split", "examples")},
+            **{field: getattr(shard, field) for field in ("name", "split", "examples")},
             "bytes": size if isinstance(size, int) else None,
-            "fault": faults.get(shard["name"]),
+            "fault": faults.get(shard.name),
         }
         for shard, size in zip(shards, sizes, strict=True)
     ]
@@ -160,23 +155,24 @@ def _problems(clips):
     found = {kind: {} for kind in ("dropped", "unusable", "unpaired", "cut_off")}
     for clip in clips:
         for kind, reason, frames in _problems_of(clip):
-            key = clip["split"], clip["method"], _general(reason)
-            found[kind].setdefault(key, []).append((clip["path"], reason, frames))
+            key = clip.split, clip.method, _general(reason)
+            found[kind].setdefault(key, []).append((clip.path, reason, frames))
     return {kind: _summed(groups) for kind, groups in found.items()}
 
 
 def _problems_of(clip):
     """Yields (kind, reason, number of frames)."""
-    for reason, frames in clip["dropped"].items():
+    for reason, frames in clip.dropped.items():
         yield "dropped", reason, len(frames)
     for kind in ("unusable", "unpaired"):
-        if clip[kind] is not None:
+        why = getattr(clip, kind)
+        if why is not None:
             # The path is named beside it.
-            yield kind, clip[kind].removeprefix(f"{clip['path']}: "), len(clip["kept"])
-    stated = clip.get("stated_frames", clip["frames"])
-    if stated > clip["frames"]:
-        reason = f"holds {clip['frames']} of the {stated} frames that it should"
-        yield "cut_off", reason, stated - clip["frames"]
+            yield kind, why.removeprefix(f"{clip.path}: "), len(clip.kept)
+    stated = clip.stated_frames or clip.frames
+    if stated > clip.frames:
+        reason = f"holds {clip.frames} of the {stated} frames that it should"
+        yield "cut_off", reason, stated - clip.frames
 
 
 def _general(reason):
@@ -206,34 +202,30 @@ def _summed(groups):
     return sorted(rows, key=lambda row: (-row["frames"], -row["clips"]))
 
 
-def _kinds(clips, faults, per_kind):
+def _kinds(placed, faults, per_kind):
     """What to show: by (split, label, method) a list of (clip, frame, position in the shard)."""
-    starts, members = collections.Counter(), {}
-    for clip in clips:
-        name, start = clip["shard"], starts[clip["shard"]]
-        # A shard holds the kept frames of its clips in the order of the manifest.
-        starts[name] += len(clip["kept"])
-        if clip["kept"] and name not in faults:
-            kind = clip["split"], clip["label"], clip["method"]
-            members.setdefault(kind, []).append((clip, start))
-    order = sorted(members, key=lambda kind: (manifests.SPLITS.index(kind[0]), kind[1]))
+    members = {}
+    for clip, start in placed:
+        if clip.kept and clip.shard not in faults:
+            members.setdefault((clip.split, clip.label, clip.method), []).append((clip, start))
+    order = sorted(members, key=lambda kind: (SPLITS.index(kind[0]), kind[1]))
     return {kind: list(_evenly(members[kind], per_kind)) for kind in order}
 
 
 def _evenly(members, count):
-    ends = list(itertools.accumulate(len(clip["kept"]) for clip, _ in members))
+    ends = list(itertools.accumulate(len(clip.kept) for clip, _ in members))
     for number in evenly_spaced(ends[-1], count):
         member = bisect.bisect_right(ends, number)
         clip, start = members[member]
-        place = number - ends[member] + len(clip["kept"])
-        yield clip, clip["kept"][place], start + place
+        place = number - ends[member] + len(clip.kept)
+        yield clip, clip.kept[place], start + place
 
 
-def _strips(records, sides, kinds, faults, patches, progress):
+def _strips(records, kinds, faults, patches, progress):
     """Pictures by (shard, position); a shard that cannot be read is added to `faults`."""
     wanted = {}
     for clip, frame, position in itertools.chain(*kinds.values()):
-        wanted.setdefault(clip["shard"], {})[position] = clip["video"], frame
+        wanted.setdefault((clip.shard, clip.split), {})[position] = clip.video, frame
     strips = {}
     shards = tqdm(
         wanted.items(),
@@ -243,17 +235,17 @@ def _strips(records, sides, kinds, faults, patches, progress):
         file=sys.stderr,
         disable=not progress,
     )
-    for name, expected in shards:
-        path, positions = files.join(records, name), sorted(expected)
+    for (name, split), expected in shards:
+        path, positions = records.path(name), sorted(expected)
         try:
-            examples = chosen.read(path, positions, sides[name])
+            examples = chosen.read(path, positions, records.stored_size(split))
         except InputError as error:
             faults[name] = str(error)
             continue
         for position, example in zip(positions, examples, strict=True):
             if (example.video, example.frame) != expected[position]:
                 faults[name] = (
-                    f"{path}: example {position} is another than {manifests.MANIFEST} says; "
+                    f"{path}: example {position} is another than {MANIFEST} says; "
                     "run the same `lrl-keras prepare` again to restore it"
                 )
             else:
@@ -276,7 +268,7 @@ def _draw(kinds, strips, out):
     """Write the sheet; returns its path, `None` where there is nothing to show."""
     rows = []
     for (split, label, method), members in kinds.items():
-        places = [(clip["shard"], position) for clip, _, position in members]
+        places = [(clip.shard, position) for clip, _, position in members]
         mine = [strips[place] for place in places if place in strips]
         if mine:
             verdict = f" ({'forged' if label else 'real'})" if method != "real" else ""

@@ -3,8 +3,6 @@
 import numpy as np
 from sklearn import metrics as sk
 
-from lrl_keras.data import manifest as records_manifest
-from lrl_keras.data.source import Source
 from lrl_keras.errors import InputError
 from lrl_keras.metrics import equal_error_rate
 from lrl_keras.saving import runs
@@ -14,13 +12,13 @@ THRESHOLD = 0.5
 
 
 def count(records, split, methods=None):
-    """Number of faces in a split, with the forged ones of `methods` alone.
+    """Number of faces in a split of `Records`, with the forged ones of `methods` alone.
 
     Raises:
         InputError: if the split is empty or has one class only, a method is not in it, or it
             holds faces that training forges.
     """
-    source = Source.open(records, split, verify=False, methods=methods)
+    source = records.split(split, methods=methods)
     source.check_examples()
     real, forged = source.totals
     if not real or not forged:
@@ -89,11 +87,10 @@ def of(labels, scores):
 
 def provenance(model, records):
     """What was measured with what: the model's configuration, the records' manifest, versions."""
-    manifest = records_manifest.read(records)
     return {
         "architecture": runs.architecture(model),
         "model": model.get_config(),
-        "manifest_sha256": records_manifest.fingerprint(records),
-        "records": {name: value for name, value in manifest.items() if name != "clips"},
+        "manifest_sha256": records.fingerprint,
+        "records": records.about,
         "versions": runs.versions(),
     }

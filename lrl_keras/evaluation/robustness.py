@@ -12,7 +12,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lrl_keras import data
-from lrl_keras.data.source import names_of
+from lrl_keras.data.records import Records, names_of
 from lrl_keras.errors import InputError
 from lrl_keras.evaluation import metrics_report
 from lrl_keras.media import images
@@ -48,7 +48,7 @@ def measure(
     Args:
         models: dict of name to model, each one of `lrl_keras.models.ARCHITECTURES`. A face is
             degraded once for all of them.
-        records: folder of finished records.
+        records: folder of finished records, or `lrl_keras.data.Records`.
         split: `"train"`, `"val"`, `"test"`, or `"all"` of them where a model has been trained on
             others. Defaults to `"test"`.
         methods: names of forgery methods; forged faces of others are left out. Default: all.
@@ -80,6 +80,7 @@ def measure(
     levels = list(levels)
     check(names, levels, seed)
     levels = sorted(set(levels))
+    records = Records.open(records)
     total = metrics_report.count(records, split, methods)
     out = out or {}
     for name, folder in out.items():

@@ -5,8 +5,7 @@ import dataclasses
 import numpy as np
 
 from lrl_keras import data
-from lrl_keras.data import manifest
-from lrl_keras.data.source import Source
+from lrl_keras.data.records import Records
 from lrl_keras.errors import InputError
 
 # More change the ranges no more, and each takes a second of a large network.
@@ -37,10 +36,9 @@ class Calibration:
         Raises:
             InputError: records missing, damaged, or without faces of both kinds.
         """
-        shards = manifest.read(records)["shards"]
-        there = {shard["split"] for shard in shards if shard["examples"]}
-        held_out = [name for name in ("test", "val") if name in there]
-        split = next((name for name in held_out if all(_totals(records, name))), None)
+        records = Records.open(records)
+        held_out = [name for name in ("test", "val") if name in records.splits()]
+        split = next((name for name in held_out if all(records.split(name).totals)), None)
         if split is None:
             raise InputError(
                 f"{records}: neither test nor val has real and forged faces; int8 is checked on "
@@ -57,13 +55,9 @@ class Calibration:
         return cls(faces, held_out, labels, about)
 
 
-def _totals(records, split):
-    return Source.open(records, split, verify=False).totals
-
-
 def _evenly(records, split, image_size, count):
     """At most `count` faces, half of each label where there are so many, and the labels."""
-    totals = _totals(records, split)
+    totals = records.split(split).totals
     wanted = [
         set(np.linspace(0, total - 1, min(total, count // 2)).astype(int)) for total in totals
     ]

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from lrl_keras import data
-from lrl_keras.data import manifest
+from lrl_keras.data.records import Records
 from lrl_keras.errors import InputError
 from lrl_keras.media import discovery as all_inputs
 from lrl_keras.media import faces, images, video
@@ -105,9 +105,9 @@ class _StoredBoxes:
     """Frames and crops of the videos in a folder of records."""
 
     def __init__(self, records):
-        self.crop_size = manifest.read(records)["arguments"]["image_size"]
-        self._records = records
-        self._clips = data.boxes(records)
+        self._records = Records.open(records)
+        self.crop_size = self._records.image_size
+        self._clips = data.boxes(self._records)
 
     def of(self, path):
         """Lists of crop boxes by frame index, of the clip that is called like the file."""

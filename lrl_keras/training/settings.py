@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from lrl_keras.data.augment.choices import AUGMENTATIONS
-from lrl_keras.data.source import names_of
+from lrl_keras.data.records import names_of
 from lrl_keras.errors import InputError
 from lrl_keras.losses import LabelLoss, SegmentationLoss, SimilarityLoss
 from lrl_keras.models import ARCHITECTURES, BACKBONES
@@ -178,15 +178,14 @@ def saved_settings(run):
         raise InputError(f"{path}: incomplete ({error}); the run cannot be resumed") from None
 
 
-def build(settings, manifest):
-    """The network of `settings`, knowing how the faces of the records were cropped."""
+def build(settings, records):
+    """The network of `settings`, knowing how the faces of the `Records` were cropped."""
     taken = ["backbone", "image_size", "weights"]
     if settings.architecture == "lrl":
         taken += ["patches", "alpha", "frequency", "rfam", "similarity"]
         taken += ["head_norm", "attend_streams", "decoder"]
     arguments = {name: getattr(settings, name) for name in taken}
-    crop = manifest["arguments"]
-    arguments |= {"crop_size": crop["image_size"], "crop_margin": crop.get("margin", 1.3)}
+    arguments |= {"crop_size": records.image_size, "crop_margin": records.margin or 1.3}
     try:
         model = ARCHITECTURES[settings.architecture](**arguments)
     except ValueError as error:

@@ -10,8 +10,8 @@ import keras
 import tensorflow as tf
 
 from lrl_keras import data
-from lrl_keras.data import manifest as records_manifest
-from lrl_keras.data.source import Source
+from lrl_keras.data.manifest import MANIFEST
+from lrl_keras.data.records import Records
 from lrl_keras.errors import InputError
 from lrl_keras.saving import runs
 from lrl_keras.system import files
@@ -39,7 +39,8 @@ def train(records, run, settings=None, *, resume=False, verbose="auto"):
     killed and resumed: the state is saved after every epoch, and an interrupted epoch is repeated.
 
     Args:
-        records: folder or URL of finished records with the splits `train` and `val`.
+        records: folder or URL of finished records with the splits `train` and `val`, or
+            `lrl_keras.data.Records`.
         run: folder or URL to write; must not hold a run already, unless `resume`.
         settings: `Settings`. Defaults to the paper's, or with `resume` to those of the run.
         resume: whether to go on with the run in `run` (from its beginning if it saved nothing yet).
@@ -57,23 +58,22 @@ def train(records, run, settings=None, *, resume=False, verbose="auto"):
     run = os.fspath(run)
     runs.refuse_default(run)
     files.require(run)
-    manifest = records_manifest.read(records)
-    fingerprint = records_manifest.fingerprint(records)
+    records = Records.open(records)
     with _locked(run):
-        settings = _agree(run, settings, fingerprint, resume)
+        settings = _agree(run, settings, records.fingerprint, resume)
         make_repeatable(settings.seed)
         with precision(settings.precision):
-            return _fit(records, run, settings, manifest, fingerprint, verbose)
+            return _fit(records, run, settings, verbose)
 
 
-def _fit(records, run, settings, manifest, fingerprint, verbose):
+def _fit(records, run, settings, verbose):
     source = {
         "image_size": settings.image_size,
         "batch_size": settings.batch_size,
         "methods": settings.methods,
     }
     # The best epoch is chosen by the AUC, which needs both.
-    Source.open(records, "val", verify=False, methods=settings.methods).check_both_classes()
+    records.split("val", methods=settings.methods).check_both_classes()
     # Compressed as the training faces are, in every epoch alike: what is chosen holds for video.
     damaged = settings.augment if settings.augment == "video" else None
     validation = data.load(records, split="val", augment=damaged, seed=settings.seed, **source)
@@ -90,7 +90,7 @@ def _fit(records, run, settings, manifest, fingerprint, verbose):
     begun = bool(keeper.states())
     weights = None if begun or settings.start else settings.weights
     with _strategy(settings).scope():
-        model = build(dataclasses.replace(settings, weights=weights), manifest)
+        model = build(dataclasses.replace(settings, weights=weights), records)
         if settings.start and not begun:
             runs.load_weights_of(settings.start, model)
         compile(model, settings)
@@ -100,7 +100,7 @@ def _fit(records, run, settings, manifest, fingerprint, verbose):
             "architecture": settings.architecture,
             "model": model.get_config(),
             "settings": dataclasses.asdict(settings),
-            "records": {"manifest_sha256": fingerprint, "counts": manifest["counts"]},
+            "records": {"manifest_sha256": records.fingerprint, "counts": records.counts},
             "versions": runs.versions(),
         }
         if settings.start:
@@ -134,7 +134,7 @@ def _fit(records, run, settings, manifest, fingerprint, verbose):
                 callbacks.Averaged(),
                 callbacks.Hyperparameters(
                     files.join(logs, "hparams"),
-                    {"records": os.fspath(records), **words(settings)},
+                    {"records": records.folder, **words(settings)},
                     # TensorBoard shows the beginning, and takes rows of one name for one.
                     f"{files.name_of(run)} ({run})",
                     keeper,
@@ -172,7 +172,7 @@ def _agree(run, settings, fingerprint, resume):
 
 @contextlib.contextmanager
 def _locked(run):
-    if files.exists(files.join(run, records_manifest.MANIFEST)):
+    if files.exists(files.join(run, MANIFEST)):
         raise InputError(f"{run}: holds records; name another folder for the run")
     files.make_folder(run)
     if files.is_url(run):  # There are no locks there.

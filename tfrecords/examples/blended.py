@@ -82,29 +82,28 @@ class Group:
         A forgery's mask is where more than half of the blending's full share is blended in.
 
         Returns:
-            (list of `Example`, dict).
+            (list of `Example`, `lrl_keras.data.records.ClipReport`).
         """
         clip = job.clip
         report = new_report(clip)
         try:
             faces = self._faces_of(clip.path)
-            report["frames"] = faces.count
+            report.frames = faces.count
             if faces.stated > faces.count:
-                report["stated_frames"] = faces.stated
+                report.stated_frames = faces.stated
             donor = None
             if clip.donors and faces.found:
-                report["donor"], donor = self._donor(clip, faces)
+                report.donor, donor = self._donor(clip, faces)
             examples, problems = self._make(clip, faces, donor)
         except InputError as error:
-            report["unusable"] = self._relative(error)
+            report.unusable = self._relative(error)
             return [], report
-        for index, reason in sorted(problems.items()):
-            report["dropped"].setdefault(reason, []).append(index)
+        report.drop(problems)
         if not examples:
-            report["unusable"] = "no usable frame"
+            report.unusable = "no usable frame"
         elif clip.label:
-            report["mask_from"] = "blending"
-        report["kept"] = [made.frame for made in examples]
+            report.mask_from = "blending"
+        report.kept = [made.frame for made in examples]
         return examples, report
 
     def _faces_of(self, path):

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 
+from lrl_keras.data.records import ClipReport
 from lrl_keras.data.schema import Example
 from lrl_keras.errors import InputError
 from lrl_keras.media import clip, video
@@ -63,29 +64,28 @@ class Group:
         """The examples of one of `jobs` and the report that goes into the manifest.
 
         Returns:
-            (list of `Example`, dict).
+            (list of `Example`, `lrl_keras.data.records.ClipReport`).
         """
-        report = {**new_report(job.clip), "frames": job.count, "unusable": job.unusable}
+        report = new_report(job.clip, frames=job.count, unusable=job.unusable)
         if job.unusable:
             return [], report
         if job.stated > job.count:
-            report["stated_frames"] = job.stated
+            report.stated_frames = job.stated
         try:
             examples, faces, problems, unpaired = self._examples(job)
         except InputError as error:
-            report["unusable"] = self._relative(error)
+            report.unusable = self._relative(error)
             return [], report
-        for index, reason in sorted(problems.items()):
-            report["dropped"].setdefault(reason, []).append(index)
+        report.drop(problems)
         if not examples:
-            report["unusable"] = "no usable frame"
+            report.unusable = "no usable frame"
         elif job.clip.label and not unpaired:
             pair = job.clip.mask_pair
-            report["mask_from"] = pair.compression if pair else job.clip.compression
+            report.mask_from = pair.compression if pair else job.clip.compression
         if len(faces.found.tracks) > 1:
-            report["faces"], report["face"] = len(faces.found.tracks), faces.chosen
-        report["kept"] = [example.frame for example in examples]
-        report["unpaired"] = unpaired
+            report.faces, report.face = len(faces.found.tracks), faces.chosen
+        report.kept = [example.frame for example in examples]
+        report.unpaired = unpaired
         return examples, report
 
     def _job(self, clip):
@@ -277,18 +277,10 @@ class _Job:
     unusable: str | None = None
 
 
-def new_report(clip):
-    """What the manifest says of a clip before any example was made of it."""
+def new_report(clip, **known):
+    """The `ClipReport` of a clip before any example was made of it."""
     names = ("split", "label", "method", "compression", "video", "path", "real")
-    return {
-        **{name: getattr(clip, name) for name in names},
-        "frames": 0,
-        "kept": [],
-        "dropped": {},
-        "mask_from": None,
-        "unpaired": None,
-        "unusable": None,
-    }
+    return ClipReport(**{name: getattr(clip, name) for name in names}, **known)
 
 
 def example(clip, index, box, image, mask, has_mask):

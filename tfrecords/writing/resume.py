@@ -7,6 +7,7 @@ import os
 import re
 
 from lrl_keras.data import manifest as manifests
+from lrl_keras.data.records import Records
 from lrl_keras.data.schema import SCHEMA_VERSION
 from lrl_keras.errors import InputError
 from lrl_keras.system import checksums, files
@@ -19,7 +20,7 @@ _WAY_OUT = "choose another folder, or overwrite (--overwrite) to make the record
 
 
 def finished(out, identity, progress):
-    """The manifest in `out` if it is all that `identity` asks for, else `None`.
+    """The `Records` in `out` if they are all that `identity` asks for, else `None`.
 
     Args:
         out: the records' folder.
@@ -27,18 +28,18 @@ def finished(out, identity, progress):
         progress: show a bar on standard error where comparing checksums takes long.
 
     Returns:
-        the manifest; only where all shards have their checksums and nothing is left to tidy.
+        the records; only where all shards have their checksums and nothing is left to tidy.
     """
     if files.exists(files.join(out, PARTS)):
         return None
     try:
-        manifest = manifests.read(out)
-        if _difference(_identity(manifest), identity):
+        records = Records.open(out)
+        if _difference(_identity(records.about), identity):
             return None
-        manifests.verify(out, manifest, progress=progress)
+        records.verify(progress=progress)
     except InputError:
         return None
-    return manifest
+    return records
 
 
 @contextlib.contextmanager

@@ -93,7 +93,8 @@ def _write_shard(shard, on_clip, root, out, settings, group_type):
                     for example in examples:
                         writer.write(encode(example))
                     labels[str(job.clip.label)] += len(examples)
-                    clips.append({**report, "shard": shard.name})
+                    report.shard = shard.name
+                    clips.append(report.content())
                     on_clip(job.clip.path, True)
         digest = files.sha256(temporary)
     report = {

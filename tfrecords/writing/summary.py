@@ -6,53 +6,49 @@ def counts(listing, clips):
 
     Args:
         listing: `tfrecords.clips.Listing`.
-        clips: the clips' reports.
+        clips: the clips, list of `lrl_keras.data.records.ClipReport`.
 
     Returns:
         dict of numbers by split, kind (`"real"`, `"fake"`) and method.
     """
     found = {}
     for (split, label, method), listed in listing.listed.items():
-        mine = [clip for clip in clips if (clip["split"], clip["method"]) == (split, method)]
+        mine = [clip for clip in clips if (clip.split, clip.method) == (split, method)]
         kind = found.setdefault(split, {}).setdefault("fake" if label else "real", {})
         kind[method] = {
             "listed_videos": listed,
             "missing_videos": listed - len(mine),
-            "unusable_videos": sum(clip["unusable"] is not None for clip in mine),
-            "unpaired_videos": sum(clip["unpaired"] is not None for clip in mine),
-            "examples": sum(len(clip["kept"]) for clip in mine),
-            "dropped_frames": sum(len(v) for clip in mine for v in clip["dropped"].values()),
+            "unusable_videos": sum(clip.unusable is not None for clip in mine),
+            "unpaired_videos": sum(clip.unpaired is not None for clip in mine),
+            "examples": sum(len(clip.kept) for clip in mine),
+            "dropped_frames": sum(len(v) for clip in mine for v in clip.dropped.values()),
         }
     return found
 
 
 def nothing(root, clips):
     """The message where no clip gave an example."""
-    first = next(clip for clip in clips if clip["unusable"])
-    reason = "; ".join(first["dropped"]) or first["unusable"]
-    return (
-        f"{root}: no usable frame in {len(clips)} clips, the first one, {first['path']}: {reason}"
-    )
+    first = next(clip for clip in clips if clip.unusable)
+    reason = "; ".join(first.dropped) or first.unusable
+    return f"{root}: no usable frame in {len(clips)} clips, the first one, {first.path}: {reason}"
 
 
-def warnings(manifest):
+def warnings(records):
     """What a user should know before training on finished records, a line each."""
-    for split in manifest["arguments"]["only"]:
-        labels = {"0": 0, "1": 0}
-        for shard in manifest["shards"]:
-            if shard["split"] == split:
-                labels = {label: labels[label] + shard["labels"][label] for label in labels}
-        if not any(labels.values()):
+    for split in records.arguments["only"]:
+        shards = [shard for shard in records.shards if shard.split == split]
+        real, forged = sum(shard.real for shard in shards), sum(shard.forged for shard in shards)
+        if not real and not forged:
             yield f"the split {split!r} has no examples"
-        elif not all(labels.values()):
-            yield f"the split {split!r} has no {'forged' if labels['0'] else 'real'} examples"
-    yield from _missing(manifest["counts"])
-    unusable = [clip for clip in manifest["clips"] if clip["unusable"]]
+        elif not real or not forged:
+            yield f"the split {split!r} has no {'forged' if real else 'real'} examples"
+    yield from _missing(records.counts)
+    unusable = [clip for clip in records.clips if clip.unusable]
     if unusable:
         first = unusable[0]
         yield (
-            f"unusable clips: {len(unusable)} of {len(manifest['clips'])}, the first one "
-            f"{first['path']} ({first['unusable']}); `lrl-keras inspect` names all"
+            f"unusable clips: {len(unusable)} of {len(records.clips)}, the first one "
+            f"{first.path} ({first.unusable}); `lrl-keras inspect` names all"
         )
 
 
