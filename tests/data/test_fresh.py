@@ -16,9 +16,8 @@ import lrl_keras
 from lrl_keras.benchmark import benchmark_data
 from lrl_keras.cli import main
 from lrl_keras.data import blending, boxes, examples, fresh, load
-from lrl_keras.data import manifest as manifests
+from lrl_keras.data.records import Records
 from lrl_keras.data.schema import decode, encode
-from lrl_keras.data.source import Source
 from lrl_keras.errors import InputError
 from lrl_keras.evaluation.inspection import inspect
 from lrl_keras.training.trainer import Settings, train
@@ -81,7 +80,7 @@ def test_a_forgery_is_of_the_view_before_it(first):
 
 def test_each_face_comes_as_often_as_it_is_to_be_forged(tmp_path):
     records = fresh_records.write(tmp_path, people(3), forgeries=3)
-    assert Source.open(records, "train", verify=True).totals == (18, 18)
+    assert Records.open(records).split("train").totals == (18, 18)
     for batch_size, batches in ((4, 9), (10, 3)):
         dataset = load(records, "train", batch_size)
         assert dataset.cardinality() == batches
@@ -308,4 +307,4 @@ def test_evaluation_needs_examples(finished, records, capsys):
     assert not (run / "metrics.json").exists()
     assert lrl_keras.load(run).crop_size == SIZE
     config = json.loads((run / "config.json").read_text())
-    assert config["records"]["manifest_sha256"] == manifests.fingerprint(records)
+    assert config["records"]["manifest_sha256"] == Records.open(records).fingerprint

@@ -74,7 +74,7 @@ def test_the_same_frames_are_a_pair(tmp_path):
     write_video(tmp_path / "fake.mp4", forged(face_frames(COUNT)), options={"crf": "35"})
     (real, _), (fake, report) = prepared(tmp_path)
     assert_paired(real, fake)
-    assert report["unpaired"] is None
+    assert report.unpaired is None
 
 
 def test_frames_of_another_moment_are_no_pair(tmp_path):
@@ -83,8 +83,8 @@ def test_frames_of_another_moment_are_no_pair(tmp_path):
     (real, _), (fake, report) = prepared(tmp_path)
     assert len(real) == len(fake) == 4
     assert not any(example.has_mask for example in fake)
-    assert report["unpaired"].startswith("real.mp4: its frames are not those of the fake")
-    assert report["mask_from"] is None
+    assert report.unpaired.startswith("real.mp4: its frames are not those of the fake")
+    assert report.mask_from is None
 
 
 def test_a_variable_frame_rate_does_not_move_frames(tmp_path):
@@ -106,7 +106,7 @@ def test_a_frame_rate_that_was_evened_out_is_no_pair(tmp_path):
     evened = [shown[np.searchsorted(starts, time, "right") - 1] for time in range(0, 480, 20)]
     write_video(tmp_path / "fake.mp4", evened, rate=50)
     _, (fake, report) = prepared(tmp_path)
-    assert "its frames are not those of the fake" in report["unpaired"]
+    assert "its frames are not those of the fake" in report.unpaired
     assert len(fake) == 4
 
 
@@ -126,7 +126,7 @@ def test_a_portrait_video_whose_fake_lost_the_rotation_is_no_pair(tmp_path):
     write_video(tmp_path / "fake.mp4", lying)
     (real, _), (_, report) = prepared(tmp_path)
     assert len(real) == 4
-    assert "240 x 320 pixels, its real video 320 x 240" in report["unpaired"]
+    assert "240 x 320 pixels, its real video 320 x 240" in report.unpaired
 
 
 def test_a_cut_off_real_video_pairs_as_far_as_it_goes(tmp_path):
@@ -134,9 +134,9 @@ def test_a_cut_off_real_video_pairs_as_far_as_it_goes(tmp_path):
     cut_off(write_video(tmp_path / "real.mp4", face_frames(COUNT), **options), 0.8)
     write_video(tmp_path / "fake.mp4", forged(face_frames(COUNT)))
     (real, about_real), (fake, report) = prepared(tmp_path)
-    assert about_real["frames"] < COUNT == about_real["stated_frames"]
-    assert report["frames"] == COUNT
-    assert report["unpaired"] is None
+    assert about_real.frames < COUNT == about_real.stated_frames
+    assert report.frames == COUNT
+    assert report.unpaired is None
     assert 0 < len(fake) <= 4
-    assert max(report["kept"]) < about_real["frames"]
-    assert_paired(real, fake, report["kept"])
+    assert max(report.kept) < about_real.frames
+    assert_paired(real, fake, report.kept)

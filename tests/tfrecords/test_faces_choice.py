@@ -56,11 +56,11 @@ def chosen(prepared):
     faces = {}
     for name, (examples, report) in prepared.items():
         assert len(examples) == SETTINGS.frames_per_video
-        assert report["faces"] == 2
+        assert report.faces == 2
         centres = {(example.box[0] + example.box[2]) / 2 > WIDTH for example in examples}
         assert len(centres) == 1
         faces[name] = SMALL if centres.pop() else LARGE
-        assert report["face"] == faces[name]
+        assert report.face == faces[name]
     return faces
 
 
@@ -115,7 +115,7 @@ def test_a_fake_of_another_moment_does_not_decide(root):
     found = prepared(root, clip("real", 0), clip("another moment"))
     assert chosen(found) == {"real": LARGE, "another moment": LARGE}
     examples, report = found["another moment"]
-    assert "real.mp4: its frames are not those of the fake" in report["unpaired"]
+    assert "real.mp4: its frames are not those of the fake" in report.unpaired
     assert not any(example.has_mask for example in examples)
 
 

@@ -414,7 +414,7 @@ def made(root, **options):
 
 def test_what_folders_give(tree):
     reports, found = made(tree)
-    unusable = {path: report["unusable"] for path, report in reports.items() if report["unusable"]}
+    unusable = {path: report.unusable for path, report in reports.items() if report.unusable}
     assert unusable == {
         "real/brick.png": "no usable frame",
         "real/cut.png": unusable["real/cut.png"],
@@ -458,7 +458,7 @@ def test_whole_pictures_are_taken_where_they_are_crops_already(tree):
     assert found["real/brick.png", 0].box == (0, 0, 320, 240)
     assert found["fake/mouth/4.png", 0].has_mask
     assert 0.005 < found["fake/mouth/4.png", 0].mask.mean() < 0.1
-    assert {path for path, report in reports.items() if report["unusable"]} == {
+    assert {path for path, report in reports.items() if report.unusable} == {
         "real/cut.png", "fake/empty.jpg", "fake/dangling.png",
     }  # fmt: skip
 
@@ -482,13 +482,13 @@ def test_pictures_in_batches_are_those_found_one_by_one(tree):
 
 
 def test_a_list_becomes_records(tree, tmp_path, capsys):
-    manifest = prepare(
+    records = prepare(
         "folder", tree, tmp_path, csv="list.csv", splits=(1, 0, 0), workers=1,
         frames_per_video=4, image_size=64, progress=False,
     )  # fmt: skip
     said = capsys.readouterr().err
     assert "warning: 1 clips of the list are not there: fake/gone.png" in said
-    assert manifest["counts"]["train"]["fake"]["fake"]["missing_videos"] == 1
+    assert records.counts["train"]["fake"]["fake"]["missing_videos"] == 1
     _, wanted = made(tree, csv="list.csv")
     found = {}
     for batch in examples(tmp_path, "train", batch_size=8):

@@ -45,10 +45,10 @@ def test_a_fake_is_cropped_as_its_real_video_is(found):
         np.testing.assert_array_equal(one.mask, difference_mask(one.image, other.image))
         assert 0.03 < one.mask.mean() < 0.4
         assert one.mask[40:].sum() > 0.9 * one.mask.sum()  # the mouth and chin were changed
-    assert report["mask_from"] == "c23"
-    assert report["unpaired"] is None
-    assert report["kept"] == [1, 4, 7, 10]
-    assert report["dropped"] == {}
+    assert report.mask_from == "c23"
+    assert report.unpaired is None
+    assert report.kept == [1, 4, 7, 10]
+    assert report.dropped == {}
 
 
 def test_the_crop_holds_the_face(found):
@@ -61,8 +61,8 @@ def test_the_crop_holds_the_face(found):
 
 def test_a_shorter_fake_takes_its_frames_from_the_part_that_both_have(found):
     fake, report = found["FaceSwap", "000_003"]
-    assert report["frames"] == COUNT // 2
-    assert report["kept"] == [0, 2, 3, 5]
+    assert report.frames == COUNT // 2
+    assert report.kept == [0, 2, 3, 5]
     assert all(example.has_mask and example.mask.any() for example in fake)
 
 
@@ -71,8 +71,8 @@ def test_a_longer_fake_takes_its_frames_from_the_part_that_both_have(tmp_path):
     write_video(video_path(tmp_path, "real", "000"), face_frames(6))
     write_video(video_path(tmp_path, "Deepfakes", "000_003"), forged(face_frames(COUNT)))
     fake, report = examples(tmp_path)["Deepfakes", "000_003"]
-    assert report["frames"] == COUNT
-    assert report["kept"] == [0, 2, 3, 5]
+    assert report.frames == COUNT
+    assert report.kept == [0, 2, 3, 5]
     assert all(example.has_mask and example.mask.any() for example in fake)
 
 
@@ -81,39 +81,39 @@ def test_a_fake_whose_real_video_is_missing_finds_its_own_face(found):
     assert len(fake) == 4
     assert not any(example.has_mask for example in fake)
     assert all(example.mask is None and example.label == 1 for example in fake)
-    assert "003 is not on disk" in report["unpaired"]
-    assert report["mask_from"] is None
+    assert "003 is not on disk" in report.unpaired
+    assert report.mask_from is None
 
 
 def test_a_fake_of_another_size_is_unpaired(found):
     fake, report = found["Face2Face", "004_005"]
     assert len(fake) == 4
     assert not any(example.has_mask for example in fake)
-    assert "280 x 240 pixels, its real video 320 x 240" in report["unpaired"]
+    assert "280 x 240 pixels, its real video 320 x 240" in report.unpaired
 
 
 def test_a_cut_off_fake_gives_what_there_is(found):
     fake, report = found["Face2Face", "001_870"]
-    assert 0 < report["frames"] < COUNT
-    assert report["stated_frames"] == COUNT
-    assert 0 < len(fake) == len(report["kept"])
-    assert max(report["kept"]) < report["frames"]
+    assert 0 < report.frames < COUNT
+    assert report.stated_frames == COUNT
+    assert 0 < len(fake) == len(report.kept)
+    assert max(report.kept) < report.frames
 
 
 def test_an_empty_file_is_unusable_and_named(found, tree):
     nothing, report = found["FaceSwap", "001_870"]
     assert nothing == []
-    assert report["unusable"].startswith("manipulated_sequences/FaceSwap/c23/videos/001_870.mp4:")
-    assert str(tree) not in report["unusable"]
-    assert report["kept"] == []
+    assert report.unusable.startswith("manipulated_sequences/FaceSwap/c23/videos/001_870.mp4:")
+    assert str(tree) not in report.unusable
+    assert report.kept == []
 
 
 def test_a_video_without_a_face_is_dropped_with_its_fakes(found):
     for name in (("real", "870"), ("Deepfakes", "870_001")):
         nothing, report = found[name]
         assert nothing == []
-        assert report["dropped"] == {"no face": [1, 4, 7, 10]}
-        assert report["unusable"] == "no usable frame"
+        assert report.dropped == {"no face": [1, 4, 7, 10]}
+        assert report.unusable == "no usable frame"
 
 
 def write_group(root, compressions=("c23",)):
@@ -156,7 +156,7 @@ def test_a_broken_video_for_the_mask_leaves_the_fake_unpaired(tmp_path):
     fake, report = examples(tmp_path)["Deepfakes", "000_003"]
     assert len(fake) == 4
     assert not any(example.has_mask for example in fake)
-    assert "manipulated_sequences/Deepfakes/raw/videos/000_003.mp4" in report["unpaired"]
+    assert "manipulated_sequences/Deepfakes/raw/videos/000_003.mp4" in report.unpaired
 
 
 def test_a_broken_real_video_is_unusable_and_its_fake_unpaired(tmp_path):
@@ -166,7 +166,7 @@ def test_a_broken_real_video_is_unusable_and_its_fake_unpaired(tmp_path):
     assert found["real", "000"][1]["unusable"]
     fake, report = found["Deepfakes", "000_003"]
     assert len(fake) == 4
-    assert "original_sequences/youtube/c23/videos/000.mp4" in report["unpaired"]
+    assert "original_sequences/youtube/c23/videos/000.mp4" in report.unpaired
 
 
 def test_frames_that_are_damaged_in_one_video_are_dropped_by_name(tmp_path):
@@ -178,10 +178,10 @@ def test_frames_that_are_damaged_in_one_video_are_dropped_by_name(tmp_path):
     content[start:] = bytes(len(content) - start)
     raw.write_bytes(content)
     fake, report = examples(tmp_path)["Deepfakes", "000_003"]
-    dropped = report["dropped"][MASK_NOT_DECODED]
+    dropped = report.dropped[MASK_NOT_DECODED]
     assert dropped
-    assert sorted(dropped + report["kept"]) == [1, 4, 7, 10]
-    assert [example.frame for example in fake] == report["kept"]
+    assert sorted(dropped + report.kept) == [1, 4, 7, 10]
+    assert [example.frame for example in fake] == report.kept
 
 
 def test_the_face_may_leave_the_picture(tmp_path):
@@ -190,6 +190,6 @@ def test_the_face_may_leave_the_picture(tmp_path):
     frames[6:] = faceless_frames(6)
     write_video(video_path(tmp_path, "real", "000"), frames)
     real, report = examples(tmp_path)["real", "000"]
-    assert report["kept"] == [1, 4]
-    assert report["dropped"] == {"no face": [7, 10]}
+    assert report.kept == [1, 4]
+    assert report.dropped == {"no face": [7, 10]}
     assert len(real) == 2

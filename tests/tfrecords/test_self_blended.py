@@ -257,7 +257,7 @@ def test_crops_are_clips_with_forgeries_of_their_own(tmp_path):
         assert (real.box == first) == (not view)
         for method in BOTH:
             (fake,), report = found[method, f"0.png{view}#1"]
-            assert report["kept"] == [0]
+            assert report.kept == [0]
             assert fake.box == real.box
             assert fake.image.shape == real.image.shape == (64, 64, 3)
             changed = np.abs(fake.image.astype(int) - real.image).max(axis=2)
@@ -376,8 +376,8 @@ def test_a_video_is_swapped_with_a_face_of_one_donor(tmp_path):
     found = made(tmp_path, find(tmp_path, methods=("swap",), splits=(2, 0, 0)).clips)
     examples, report = found["swap", "a.mp4#1"]
     reals, _ = found["real", "a.mp4"]
-    assert report["donor"] == "b.mkv"
-    assert report["kept"] == [example.frame for example in reals] == [1, 3, 5]
+    assert report.donor == "b.mkv"
+    assert report.kept == [example.frame for example in reals] == [1, 3, 5]
     assert [example.box for example in examples] == [example.box for example in reals]
 
 

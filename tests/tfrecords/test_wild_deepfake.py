@@ -161,18 +161,18 @@ def test_folders_without_any_archive_are_refused(tmp_path):
 
 
 def test_archives_become_records(tree, tmp_path):
-    manifest = prepare(
+    records = prepare(
         "wild-deepfake", tree, tmp_path, workers=1, frames_per_video=4, image_size=64,
         progress=False,
     )  # fmt: skip
-    reports = {clip["video"]: clip for clip in manifest["clips"]}
-    assert reports["fake_train/0"]["frames"] == 8
-    assert reports["fake_train/0"]["kept"] == [1, 3, 5, 7]
-    assert reports["fake_test/5 a"]["dropped"] == {"not decoded": [1]}
+    reports = {clip.video: clip for clip in records.clips}
+    assert reports["fake_train/0"].frames == 8
+    assert reports["fake_train/0"].kept == [1, 3, 5, 7]
+    assert reports["fake_test/5 a"].dropped == {"not decoded": [1]}
     for name, path in (("cut", "cut"), ("empty", "empty"), ("é no", "é no")):
-        reason = reports[f"fake_test/{name}"]["unusable"]
+        reason = reports[f"fake_test/{name}"].unusable
         assert reason.startswith(f"fake_test/{path}.tar.gz: no tar archive, damaged or cut off")
-    assert manifest["counts"]["test"]["fake"]["fake"]["unusable_videos"] == 3
+    assert records.counts["test"]["fake"]["fake"]["unusable_videos"] == 3
 
     (batch,) = examples(tmp_path, "test", batch_size=64)
     batch = {name: values.numpy() for name, values in batch.items()}
