@@ -1,5 +1,5 @@
 """Scores of images and videos."""
 
-from lrl_keras.prediction.predictor import CROPS, predict
+from lrl_keras.prediction.predictor import predict
 
-__all__ = ["CROPS", "predict"]
+__all__ = ["predict"]

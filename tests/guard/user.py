@@ -17,8 +17,6 @@ import tempfile
 from pathlib import Path
 from unittest import mock
 
-import lrl_keras.cli.main
-
 MODULES = (
     "lrl_keras",
     "lrl_keras.layers",
@@ -78,6 +76,7 @@ class _Found(Exception):
 
 
 def _options(line):
+    from lrl_keras.cli import main
 
     def caught(self, *arguments):
         raise _Found(self)
@@ -85,7 +84,7 @@ def _options(line):
     # The innermost parser is the first one to print its help.
     with mock.patch.object(argparse.ArgumentParser, "print_help", caught):
         try:
-            lrl_keras.cli.main.main([*line, "--help"])
+            main([*line, "--help"])
         except _Found as found:
             parser = found.args[0]
     return {
@@ -173,9 +172,10 @@ def weights(folder):
 
 
 def _run(*arguments):
+    from lrl_keras.cli import main
 
     with contextlib.redirect_stdout(io.StringIO()):
-        code = lrl_keras.cli.main.main(list(map(str, arguments)))
+        code = main(list(map(str, arguments)))
     if code:
         raise RuntimeError(f"{' '.join(arguments)}: exit code {code}")
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from ffpp_tree import ARGUMENTS
 
-from lrl_keras.data import examples, load
+from lrl_keras.data import Records, examples, load
 from lrl_keras.errors import InputError
 from tfrecords.build import prepare
 

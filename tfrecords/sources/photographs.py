@@ -17,7 +17,7 @@ from skimage import filters, transform
 from lrl_keras.errors import InputError
 from lrl_keras.media import images
 from tfrecords.clips import Clip, Lister
-from tfrecords.examples.clip_group import example
+from tfrecords.examples.clip_group import example, new_report
 
 NAME = "photographs"
 ROOT = Path(skimage.__file__).parent / "data"
@@ -99,15 +99,7 @@ class Group:
                 image, mask = self_blend(image, rng)
             image = np.round(255 * image).astype(np.uint8)
             examples.append(example(clip, index, box, image, mask, has_mask=True))
-        report = {
-            **{name: getattr(clip, name) for name in ("split", "label", "method", "compression")},
-            **{name: getattr(clip, name) for name in ("video", "path")},
-            "frames": count,
-            "kept": list(range(count)),
-            "dropped": {},
-            "unpaired": None,
-            "unusable": None,
-        }
+        report = new_report(clip, frames=count, kept=list(range(count)))
         return examples, report
 
 
