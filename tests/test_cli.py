@@ -18,7 +18,7 @@ TRAINING += ["--epochs", "1", "--batch-size", "8"]
 @pytest.fixture(scope="module")
 def run(photograph_records, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli") / "run"
-    assert main.main(["train", str(photograph_records), str(folder), *TRAINING]) == 0
+    assert main(["train", str(photograph_records), str(folder), *TRAINING]) == 0
     return folder
 
 
@@ -33,7 +33,7 @@ def _command(*arguments, **options):
 )
 def test_help_names_what_is_read_and_written(verb, capsys):
     with pytest.raises(SystemExit) as caught:
-        main.main([verb, "--help"])
+        main([verb, "--help"])
     assert caught.value.code == 0
     text = capsys.readouterr().out
     assert "usage: lrl-keras " + verb in text
@@ -55,7 +55,7 @@ def test_results_are_on_standard_output_alone(run, photograph_records):
 
 
 def test_evaluation_as_a_table(run, photograph_records, tmp_path, capsys):
-    code = main.main(["evaluate", str(run), str(photograph_records), "--out", str(tmp_path / "e")])
+    code = main(["evaluate", str(run), str(photograph_records), "--out", str(tmp_path / "e")])
     assert code == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].split() == ["ACC", "bal.", "ACC", "AUC", "AP", "EER", "real", "forged"]
@@ -74,7 +74,7 @@ def test_evaluation_as_a_table(run, photograph_records, tmp_path, capsys):
 def test_all_of_its_own_records_is_warned_of(run, photograph_records, tmp_path, capsys):
     common = ["evaluate", str(run), str(photograph_records), "--out", str(tmp_path)]
     for split, warned in (("all", True), ("test", False)):
-        assert main.main([*common, "--split", split]) == 0
+        assert main([*common, "--split", split]) == 0
         text = f"lrl-keras: warning: {run} was trained on a part of {photograph_records}"
         assert (text in capsys.readouterr().err) == warned
 
@@ -84,7 +84,7 @@ def test_predict_goes_on_after_what_cannot_be_read(run, tmp_path, capsys):
     Image.fromarray(data.coffee()).save(picture)
     broken = tmp_path / "broken.png"
     broken.write_bytes(picture.read_bytes()[:1000])
-    code = main.main(
+    code = main(
         [
             "predict",
             str(broken),
@@ -131,7 +131,7 @@ def test_predict_goes_on_after_what_cannot_be_read(run, tmp_path, capsys):
 )
 def test_mistakes_are_one_line(arguments, run, photograph_records, tmp_path, capsys):
     places = {"tmp": tmp_path, "run": run, "records": photograph_records}
-    code = main.main([argument.format(**places) for argument in arguments])
+    code = main([argument.format(**places) for argument in arguments])
     captured = capsys.readouterr()
     assert code == 1
     assert captured.out == ""
@@ -155,21 +155,21 @@ def test_reader_that_leaves_early_is_no_traceback(run, tmp_path):
 
 def test_export_prints_path_and_differences(run, tmp_path, capsys):
     out = tmp_path / "model.onnx"
-    assert main.main(["export", str(run), str(out), "--format", "onnx", "--outputs", "label"]) == 0
+    assert main(["export", str(run), str(out), "--format", "onnx", "--outputs", "label"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == str(out)
     assert lines[3].split() == ["1", "3", "8", "bound"]
     name, *differences, bound = lines[4].split()
     assert (name, bound) == ("label", "1e-05")
     assert max(map(float, differences)) <= 1e-5
-    assert main.main(["export", str(run), str(tmp_path), "--format", "onnx", "--json"]) == 0
+    assert main(["export", str(run), str(tmp_path), "--format", "onnx", "--json"]) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["path"] == str(tmp_path / "model.onnx")
     assert report["outputs"] == ["label", "similarity", "mask"]
 
 
 def test_what_cannot_be_exported_is_one_line(run, tmp_path, capsys):
-    code = main.main(["export", str(run), str(tmp_path), "--quantize", "int8"])
+    code = main(["export", str(run), str(tmp_path), "--quantize", "int8"])
     error = capsys.readouterr().err
     assert code == 1
     assert error.count("\n") == 1
@@ -180,7 +180,7 @@ def test_what_cannot_be_exported_is_one_line(run, tmp_path, capsys):
 def test_benchmark_of_a_run(run, tmp_path, capsys):
     command = ["benchmark", str(run), "--formats", "keras", "onnx", "--quantize", "none"]
     command += ["--out", str(tmp_path / "b"), "--seconds", "0.1", "--repeats", "1"]
-    assert main.main(command) == 0
+    assert main(command) == 0
     table = capsys.readouterr().out
     assert "Keras float32" in table
     assert "onnx float32, label" in table
@@ -188,7 +188,7 @@ def test_benchmark_of_a_run(run, tmp_path, capsys):
     found = {path.name for path in (tmp_path / "b").iterdir()}
     assert found == {"benchmark.json", "benchmark.png", "parts.png", "exports"}
     files = sorted(path.stat().st_mtime_ns for path in (tmp_path / "b").rglob("*.onnx"))
-    assert main.main([*command, "--json"]) == 0
+    assert main([*command, "--json"]) == 0
     assert {row["batch"] for row in json.loads(capsys.readouterr().out)["rows"]} == {1, 8}
     # What has been exported is not exported again.
     again = sorted(path.stat().st_mtime_ns for path in (tmp_path / "b").rglob("*.onnx"))
@@ -197,5 +197,5 @@ def test_benchmark_of_a_run(run, tmp_path, capsys):
 
 def test_a_benchmark_of_nothing_is_one_line(run, tmp_path, capsys):
     command = ["benchmark", str(run), "--formats", "saved_model", "--quantize", "int8"]
-    assert main.main([*command, "--out", str(tmp_path)]) == 1
+    assert main([*command, "--out", str(tmp_path)]) == 1
     assert "nothing to measure" in capsys.readouterr().err

@@ -336,7 +336,7 @@ def test_mistakes_are_said(records, tmp_path):
 
 def test_the_command_prints_all_it_can_and_fails_on_damage(records, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert main.main(["inspect", str(records)]) == 0
+    assert main(["inspect", str(records)]) == 0
     captured = capsys.readouterr()
     assert captured.err == ""
     lines = captured.out.splitlines()
@@ -349,12 +349,12 @@ def test_the_command_prints_all_it_can_and_fails_on_damage(records, tmp_path, ca
     assert (tmp_path / "inspect.png").is_file()
 
     cut, removed = damage(records)
-    assert main.main(["inspect", str(records), "--json", "--out", "other.png"]) == 1
+    assert main(["inspect", str(records), "--json", "--out", "other.png"]) == 1
     captured = capsys.readouterr()
     assert json.loads(captured.out)["sheet"] == "other.png"
     errors = captured.err.splitlines()
     assert len(errors) == 2
     assert any(line.startswith(f"lrl-keras: error: {cut}: damaged") for line in errors)
     assert any(line.startswith(f"lrl-keras: error: {removed}: missing") for line in errors)
-    assert main.main(["inspect", str(records), "--no-verify", "--split", "val"]) == 0
+    assert main(["inspect", str(records), "--no-verify", "--split", "val"]) == 0
     assert "2 of 2 shards are there (checksums not compared)" in capsys.readouterr().out

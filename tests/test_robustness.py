@@ -246,7 +246,7 @@ def run(models, tmp_path_factory):
 def test_command_line(run, photograph_records, tmp_path, capsys):
     arguments = ["evaluate", run, str(photograph_records), "--out", str(tmp_path), "--degrade"]
     arguments += ["--degradations", "jpeg", "blocks", "--levels", "5", "1", "--seed", "2"]
-    assert main.main(arguments) == 0
+    assert main(arguments) == 0
     lines = capsys.readouterr().out.splitlines()
     written = json.loads((tmp_path / "robustness.json").read_text())
     assert {path.name for path in tmp_path.iterdir()} == {
@@ -263,7 +263,7 @@ def test_command_line(run, photograph_records, tmp_path, capsys):
         assert numbers == expected
     assert written["seed"] == 2
 
-    assert main.main([*arguments, "--json"]) == 0
+    assert main([*arguments, "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert printed["robustness"] == written
     assert printed["frame"] == written["clean"]
@@ -272,7 +272,7 @@ def test_command_line(run, photograph_records, tmp_path, capsys):
 def test_command_line_warns_of_faces_that_stayed(run, tmp_path, capsys):
     records = _records(tmp_path / "records", photographs.data.astronaut()[:48, 200:248], 2)
     arguments = ["evaluate", run, str(records), "--degrade", "--degradations", "saturation"]
-    assert main.main([*arguments, "--out", str(tmp_path)]) == 0
+    assert main([*arguments, "--out", str(tmp_path)]) == 0
     assert re.search("warning: saturation changes nothing in 4 faces: ", capsys.readouterr().err)
 
 
@@ -280,7 +280,7 @@ def test_command_line_warns_of_faces_that_stayed(run, tmp_path, capsys):
     "options", [["--levels", "1"], ["--degradations", "jpeg"], ["--seed", "0"]]
 )
 def test_options_of_degrading_need_degrade(options, run, photograph_records, capsys):
-    assert main.main(["evaluate", run, str(photograph_records), *options]) == 1
+    assert main(["evaluate", run, str(photograph_records), *options]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith(f"lrl-keras: error: {options[0]} ")
@@ -296,6 +296,6 @@ def test_the_command_line_names_all_degradations():
 )
 def test_wrong_usage(options, capsys):
     with pytest.raises(SystemExit) as caught:
-        main.main(["evaluate", "run", "records", "--degrade", *options])
+        main(["evaluate", "run", "records", "--degrade", *options])
     assert caught.value.code == 2
     assert "usage: lrl-keras evaluate" in capsys.readouterr().err

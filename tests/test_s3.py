@@ -327,7 +327,7 @@ def test_a_script_ends_with_its_own_exit_code(records, code):
 def test_without_tensorflow_io_one_line_says_what_to_install(tmp_path, capsys):
     url = "s3://bucket/records"
     for arguments in (["inspect", url], ["prepare", "faceforensics", str(tmp_path), url]):
-        assert main.main(arguments) == 1
+        assert main(arguments) == 1
         error = capsys.readouterr().err
         assert error == (
             f"lrl-keras: error: {url}: s3:// needs tensorflow-io, but it is not installed; it "

@@ -407,7 +407,3 @@ _COMMANDS = {
     "benchmark": _benchmark,
     "demo": _demo,
 }
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -311,7 +311,7 @@ def test_training_stops_before_the_first_step(records, tmp_path, capsys):
     cut_at_a_record(shard, np.random.default_rng(0))
     run = tmp_path / "run"
     small = ["--backbone", "tiny", "--weights", "none", "--image-size", "32", "--patches", "2"]
-    assert main.main(["train", str(records), str(run), *small]) == 1
+    assert main(["train", str(records), str(run), *small]) == 1
     check_one_line(capsys.readouterr(), shard)
     assert not any(path.suffix for path in run.rglob("*"))
 
@@ -322,7 +322,7 @@ def test_evaluation_stops_before_the_first_face(records, tmp_path, capsys):
     save_weights(model, tmp_path / runs.BEST)
     shard = sorted(records.glob("test-*.tfrecord"))[1]
     cut_at_a_record(shard, np.random.default_rng(0))
-    assert main.main(["evaluate", str(tmp_path), str(records)]) == 1
+    assert main(["evaluate", str(tmp_path), str(records)]) == 1
     check_one_line(capsys.readouterr(), shard)
     assert not (tmp_path / "metrics.json").exists()
 

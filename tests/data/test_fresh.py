@@ -226,7 +226,7 @@ def test_inspection_counts_and_shows_the_faces(records, tmp_path, capsys):
     # The first of the evenly spaced ones, with the room around it.
     whole = color.rgb2gray(face(0, 1).image)
     assert feature.match_template(shown, whole).max() > 0.999
-    assert main.main(["inspect", str(records), "--split", "train", "--out", str(out)]) == 0
+    assert main(["inspect", str(records), "--split", "train", "--out", str(out)]) == 0
     assert "train" in capsys.readouterr().out
 
 
@@ -301,7 +301,7 @@ def test_what_is_trained_on_video_is_validated_on_video(finished, records):
 @pytest.mark.long
 def test_evaluation_needs_examples(finished, records, capsys):
     run, _ = finished
-    assert main.main(["evaluate", str(run), str(records), "--split", "train"]) == 1
+    assert main(["evaluate", str(run), str(records), "--split", "train"]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "faces that training forges, not examples; name val or test" in line
     assert not (run / "metrics.json").exists()

@@ -50,7 +50,7 @@ def command(root, out, *options):
 
 @pytest.mark.long
 def test_two_worker_processes_give_the_same_bytes(tree, finished_records, tmp_path, capfd):
-    done = main.main(command(tree, tmp_path, "--runner", "DirectRunner", *TWO_PROCESSES))
+    done = main(command(tree, tmp_path, "--runner", "DirectRunner", *TWO_PROCESSES))
     captured = capfd.readouterr()
     assert done == 0, captured.err
     assert contents(tmp_path) == contents(finished_records)
@@ -94,7 +94,7 @@ def test_stopped_after_its_first_shard_it_goes_on(tree, finished_records, tmp_pa
     assert not (tmp_path / "manifest.json").exists()
     made = {path.name.removesuffix(".json") for path in first}
     before = {name: (tmp_path / name).stat().st_mtime_ns for name in made}
-    assert main.main(arguments) == 0
+    assert main(arguments) == 0
     assert contents(tmp_path) == contents(finished_records)
     assert {name: (tmp_path / name).stat().st_mtime_ns for name in made} == before
 

@@ -133,8 +133,8 @@ def test_masks_are_taken_from_the_best_version_at_the_same_box(tmp_path):
     same = examples(tmp_path, compression="c40", mask_from="same")
     raw = examples(tmp_path, compression="raw")
     key = ("Deepfakes", "000_003")
-    assert best[key][1]["mask_from"] == "raw"
-    assert same[key][1]["mask_from"] == "c40"
+    assert best[key][1].mask_from == "raw"
+    assert same[key][1].mask_from == "c40"
     assert boxes(best[key][0]) == boxes(same[key][0])
     for one, other in zip(best[key][0], same[key][0], strict=True):
         np.testing.assert_array_equal(one.image, other.image)
@@ -147,7 +147,7 @@ def test_masks_are_taken_from_the_best_version_at_the_same_box(tmp_path):
     raw_crops = [cut(frame, first.box, 64) for frame in frames]
     np.testing.assert_array_equal(first.mask, difference_mask(*raw_crops))
     assert (first.image != raw_crops[0]).any()
-    assert raw[key][1]["mask_from"] == "raw"
+    assert raw[key][1].mask_from == "raw"
 
 
 def test_a_broken_video_for_the_mask_leaves_the_fake_unpaired(tmp_path):
@@ -163,7 +163,7 @@ def test_a_broken_real_video_is_unusable_and_its_fake_unpaired(tmp_path):
     write_group(tmp_path)
     video_path(tmp_path, "real", "000").write_bytes(os.urandom(5000))
     found = examples(tmp_path)
-    assert found["real", "000"][1]["unusable"]
+    assert found["real", "000"][1].unusable
     fake, report = found["Deepfakes", "000_003"]
     assert len(fake) == 4
     assert "original_sequences/youtube/c23/videos/000.mp4" in report.unpaired
