@@ -12,8 +12,9 @@ import lrl_keras
 from lrl_keras.data import examples
 from lrl_keras.data.schema import Example
 from lrl_keras.errors import InputError
-from lrl_keras.media import images, video
+from lrl_keras.media import images
 from lrl_keras.media.faces import Detector
+from lrl_keras.media.video import Video
 from lrl_keras.prediction.predictor import predict
 
 pytestmark = pytest.mark.tensorflow
@@ -177,7 +178,7 @@ def test_stored_boxes_give_the_scores_of_the_records(model, media, tmp_path):
     boxes = {frame: (60 + frame, 10, 220 + frame, 170) for frame in (2, 5, 9)}
     crops = {
         frame: (cut(picture, boxes[frame]), boxes[frame])
-        for frame, picture in video.read_frames(path, list(boxes))
+        for frame, picture in Video(path).frames(boxes)
     }
     clip = tmp_path / "clip.mp4"
     clip.write_bytes(path.read_bytes())

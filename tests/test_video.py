@@ -9,6 +9,7 @@ from videos import face_frames, gray_frames, index_of, turn_clockwise, write_vid
 
 from lrl_keras.errors import InputError
 from lrl_keras.media import video
+from lrl_keras.media.video import Video
 
 CONTAINERS = [
     ("a.mp4", "libx264"),
@@ -44,8 +45,8 @@ def test_evenly_spaced_takes_the_middles_of_equal_parts():
 def test_every_container_gives_the_frames_asked_for(tmp_path, name, codec):
     path = write_video(tmp_path / name, gray_frames(20), codec)
     assert video.is_video(path)
-    assert video.frame_count(path) == 20
-    found = dict(video.read_frames(path, [2, 9, 10, 19]))
+    assert Video(path).count == 20
+    found = dict(Video(path).frames([2, 9, 10, 19]))
     assert {index: index_of(frame) for index, frame in found.items()} == {
         2: 2,
         9: 9,
@@ -59,7 +60,7 @@ def test_skipped_frames_do_not_change_the_wanted_ones(h264):
     with av.open(str(h264)) as container:
         everything = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     wanted = [3, 4, 11, 29]
-    found = list(video.read_frames(h264, wanted))
+    found = list(Video(h264).frames(wanted))
     assert [index for index, _ in found] == wanted
     for index, frame in found:
         np.testing.assert_array_equal(frame, everything[index])
@@ -85,7 +86,7 @@ def test_each_frame_alone_is_what_decoding_everything_gives(tmp_path, name, code
     with av.open(str(path)) as container:
         everything = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
     for index in range(30):
-        ((found, frame),) = video.read_frames(path, [index])
+        ((found, frame),) = Video(path).frames([index])
         assert found == index
         np.testing.assert_array_equal(frame, everything[index])
 
@@ -95,7 +96,7 @@ def test_rotation_metadata_is_applied(tmp_path):
     for turns in range(4):
         path = write_video(tmp_path / f"{turns}.mp4", gray_frames(2))
         turn_clockwise(path, turns)
-        ((_, frame),) = video.read_frames(path, [0])
+        ((_, frame),) = Video(path).frames([0])
         assert frame.shape == ((128, 96, 3) if turns % 2 else (96, 128, 3))
         red = frame[..., 0].astype(int) - frame[..., 1] > 80
         y, x = np.argwhere(red).mean(axis=0) / frame.shape[:2]
@@ -104,13 +105,13 @@ def test_rotation_metadata_is_applied(tmp_path):
 
 
 def test_an_index_that_does_not_exist_is_left_out(h264):
-    assert [index for index, _ in video.read_frames(h264, [28, 29, 30, 500])] == [28, 29]
+    assert [index for index, _ in Video(h264).frames([28, 29, 30, 500])] == [28, 29]
 
 
 def test_unicode_names_and_wrong_extensions_are_read(tmp_path):
     path = write_video(tmp_path / "Größe 中.mp4", gray_frames(3)).rename(tmp_path / "Größe 中.jpg")
     assert video.is_video(path)
-    assert video.frame_count(path) == 3
+    assert Video(path).count == 3
 
 
 @pytest.mark.parametrize(
@@ -134,11 +135,10 @@ def test_unicode_names_and_wrong_extensions_are_read(tmp_path):
 def test_what_is_no_video_is_one_line_that_names_the_file(tmp_path, h264, content):
     path = tmp_path / "a.mp4"
     path.write_bytes(content.replace(b"{}", str(h264).encode()))
-    for read in (video.frame_count, lambda path: list(video.read_frames(path, [0]))):
-        with pytest.raises(InputError) as error:
-            read(path)
-        assert str(path) in str(error.value)
-        assert "\n" not in str(error.value)
+    with pytest.raises(InputError) as error:
+        Video(path)
+    assert str(path) in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_missing_files_folders_and_pipes_are_refused(tmp_path):
@@ -146,7 +146,7 @@ def test_missing_files_folders_and_pipes_are_refused(tmp_path):
     for path in (tmp_path / "none.mp4", tmp_path, tmp_path / "pipe.mp4", tmp_path / "a\0b"):
         assert not video.is_video(path)
         with pytest.raises(InputError):
-            video.frame_count(path)
+            Video(path)
 
 
 def test_a_file_with_sound_only_is_refused(tmp_path):
@@ -158,7 +158,7 @@ def test_a_file_with_sound_only_is_refused(tmp_path):
         container.mux(stream.encode(sound))
         container.mux(stream.encode())
     with pytest.raises(InputError, match="no video stream"):
-        video.frame_count(path)
+        Video(path)
 
 
 def test_a_cut_off_video_gives_what_there_is(tmp_path, h264):
@@ -167,10 +167,10 @@ def test_a_cut_off_video_gives_what_there_is(tmp_path, h264):
     ).read_bytes()
     path = tmp_path / "cut.mp4"
     path.write_bytes(whole[: len(whole) // 2])
-    line = video.timeline(path)
+    line = Video(path)
     assert 0 < line.count < 30
     assert line.stated == 30
-    found = [index for index, _ in video.read_frames(path, range(30))]
+    found = [index for index, _ in Video(path).frames(range(30))]
     assert 0 < len(found) <= line.count
     assert found == list(range(len(found)))
 
@@ -183,7 +183,7 @@ def test_damage_before_a_frame_does_not_shift_its_number(tmp_path):
     content = bytearray(path.read_bytes())
     content[start : start + size] = bytes(size)
     path.write_bytes(content)
-    found = {index: index_of(frame) for index, frame in video.read_frames(path, range(20))}
+    found = {index: index_of(frame) for index, frame in Video(path).frames(range(20))}
     assert 7 not in found
     assert [found[index] for index in range(10, 20)] == list(range(10, 20))
 
@@ -191,7 +191,7 @@ def test_damage_before_a_frame_does_not_shift_its_number(tmp_path):
 def test_a_frame_that_ffmpeg_mended_is_left_out(tmp_path):
     """Half of a frame's bytes are gone: FFmpeg fills in what is missing and flags the frame."""
     path = write_video(tmp_path / "a.mp4", face_frames(6), options={"g": "1", "threads": "1"})
-    whole = dict(video.read_frames(path, range(6)))
+    whole = dict(Video(path).frames(range(6)))
     with av.open(str(path)) as container:
         packet = [packet for packet in container.demux(video=0) if packet.size][3]
         start, size = packet.pos, packet.size
@@ -200,7 +200,7 @@ def test_a_frame_that_ffmpeg_mended_is_left_out(tmp_path):
     path.write_bytes(content)
     with av.open(str(path)) as container:
         assert len(list(container.decode(video=0))) == 6
-    found = dict(video.read_frames(path, range(6)))
+    found = dict(Video(path).frames(range(6)))
     assert sorted(found) == [0, 1, 2, 4, 5]
     for index, frame in found.items():
         np.testing.assert_array_equal(frame, whole[index])
@@ -215,10 +215,8 @@ def test_damaged_videos_raise_nothing_else_and_give_the_same_twice(tmp_path, cap
 
     def read():
         try:
-            count = video.frame_count(path)
-            return count, [
-                (i, frame.tobytes()) for i, frame in video.read_frames(path, range(count))
-            ]
+            count = Video(path).count
+            return count, [(i, frame.tobytes()) for i, frame in Video(path).frames(range(count))]
         except InputError as error:
             return str(error)
 
@@ -236,17 +234,17 @@ def test_damaged_videos_raise_nothing_else_and_give_the_same_twice(tmp_path, cap
 def test_too_many_frames_and_pixels_are_refused(tmp_path, h264, monkeypatch):
     monkeypatch.setattr(video, "MAX_PIXELS", 1000)
     with pytest.raises(InputError, match="320 x 240 pixels are too many"):
-        video.frame_count(h264)
+        Video(h264)
     monkeypatch.setattr(video, "MAX_FRAMES", 10)
     with pytest.raises(InputError, match="too many"):
-        video.frame_count(h264)
+        Video(h264)
 
 
 def test_threads_may_read_at_the_same_time(h264):
     results = {}
 
     def read(number):
-        results[number] = [frame.tobytes() for _, frame in video.read_frames(h264, [5, 20])]
+        results[number] = [frame.tobytes() for _, frame in Video(h264).frames([5, 20])]
 
     threads = [threading.Thread(target=read, args=(number,)) for number in range(4)]
     for thread in threads:
@@ -258,12 +256,12 @@ def test_threads_may_read_at_the_same_time(h264):
 
 def test_real_videos(shared_data):
     folder = shared_data / "ffpp" / "original_sequences" / "youtube" / "c23" / "videos"
-    assert [video.frame_count(folder / f"{name}.mp4") for name in ("004", "519", "634")] == [
+    assert [Video(folder / f"{name}.mp4").count for name in ("004", "519", "634")] == [
         309,
         751,
         338,
     ]
     with av.open(str(folder / "004.mp4")) as container:
         *_, last = container.decode(video=0)
-    ((_, frame),) = video.read_frames(folder / "004.mp4", [308])
+    ((_, frame),) = Video(folder / "004.mp4").frames([308])
     np.testing.assert_array_equal(frame, last.to_ndarray(format="rgb24"))

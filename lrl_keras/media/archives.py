@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import gzip
 import io
 import tarfile
@@ -45,8 +44,8 @@ def stem(name):
     return name[: len(name) - len(ending)]
 
 
-def members(path):
-    """Names of the images in an archive, in order: numbers in names count as numbers.
+class Archive:
+    """The images in a tar archive, in order: numbers in names count as numbers.
 
     Links, devices and the like are passed over, and no name is ever used as a path. Of two files
     of one name the second one counts, as it does when an archive is unpacked.
@@ -54,55 +53,58 @@ def members(path):
     Args:
         path: tar archive, gzipped or not, whatever its name says.
 
+    Attributes:
+        path: as given.
+        names: of the images.
+        count, stated: see `lrl_keras.media.clip.open_clip`.
+
     Raises:
         InputError: naming the archive, where it is damaged, cut off or holds no image.
     """
-    return [member.name for member in _members(path)]
 
+    stated = 0
 
-def read_frames(path, indices):
-    """Decode the wanted images of an archive; see `lrl_keras.media.clip.read_frames`.
+    def __init__(self, path):
+        self.path = path
+        try:
+            if not files.is_regular(path):
+                raise InputError(
+                    f"{path}: no file but a folder, pipe or device; give a tar archive"
+                )
+            with _unpacked(path) as file:
+                found = {member.name: member for member in _images(_Stream(file))}
+        except OSError as error:
+            raise InputError(f"{path}: cannot be opened ({error.strerror})") from None
+        if not found:
+            raise InputError(f"{path}: {NO_IMAGE}")
+        self._members = sorted(found.values(), key=lambda member: natural_key(member.name))
+        self.names = [member.name for member in self._members]
+        self.count = len(self.names)
 
-    Raises:
-        InputError: also where the wanted images' files have more than 2 GiB together.
-    """
-    found = _members(path)
-    wanted = {index: found[index] for index in indices if index < len(found)}
-    wanted = {i: each for i, each in wanted.items() if each.size <= images.MAX_BYTES}
-    if sum(member.size for member in wanted.values()) > _MAX_HELD_BYTES:
-        raise InputError(
-            f"{path}: {len(wanted)} of its images have more than {_MAX_HELD_BYTES} bytes; "
-            "choose fewer frames of each video"
-        )
-    contents = {}
-    with _unpacked(path) as file:
-        # Going back in a gzip file means to unpack it once more from its start.
-        for index, member in sorted(wanted.items(), key=lambda item: item[1].start):
-            file.seek(member.start)
-            contents[index] = file.read(member.size)
-    for index in sorted(contents):
-        name = f"{path}:{wanted[index].name}"
-        with contextlib.suppress(InputError):
-            yield index, images.decode_image(io.BytesIO(contents.pop(index)), name)
+    def frames(self, indices):
+        """Decode the wanted images; see `lrl_keras.media.clip.open_clip`.
 
-
-def _members(path):
-    try:
-        if not files.is_regular(path):
-            raise InputError(f"{path}: no file but a folder, pipe or device; give a tar archive")
-        return _list(str(path), files.size(path))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be opened ({error.strerror})") from None
-
-
-# `timeline` and `read_frames` of one clip follow each other, and a pass over an archive is slow.
-@functools.lru_cache(maxsize=4)
-def _list(path, size):
-    with _unpacked(path) as file:
-        found = {member.name: member for member in _images(_Stream(file))}
-    if not found:
-        raise InputError(f"{path}: {NO_IMAGE}")
-    return tuple(sorted(found.values(), key=lambda member: natural_key(member.name)))
+        Raises:
+            InputError: the archive is no longer what it was, or the wanted images' files have
+                more than 2 GiB together.
+        """
+        wanted = {index: self._members[index] for index in indices if index < self.count}
+        wanted = {i: each for i, each in wanted.items() if each.size <= images.MAX_BYTES}
+        if sum(member.size for member in wanted.values()) > _MAX_HELD_BYTES:
+            raise InputError(
+                f"{self.path}: {len(wanted)} of its images have more than {_MAX_HELD_BYTES} bytes; "
+                "choose fewer frames of each video"
+            )
+        contents = {}
+        with _unpacked(self.path) as file:
+            # Going back in a gzip file means to unpack it once more from its start.
+            for index, member in sorted(wanted.items(), key=lambda item: item[1].start):
+                file.seek(member.start)
+                contents[index] = file.read(member.size)
+        for index in sorted(contents):
+            name = f"{self.path}:{wanted[index].name}"
+            with contextlib.suppress(InputError):
+                yield index, images.decode_image(io.BytesIO(contents.pop(index)), name)
 
 
 def _images(stream):

@@ -1,48 +1,53 @@
-"""Frames of a clip, whatever it is: a video, an image, a folder or a tar archive of images."""
+"""A clip of a dataset, whatever it is: a video, an image, a folder or a tar archive of images."""
 
 from lrl_keras.errors import InputError
-from lrl_keras.media import archives, discovery, images, sequences, video
-from lrl_keras.media.video import Timeline
+from lrl_keras.media import archives, discovery, images, video
+from lrl_keras.media.archives import Archive
+from lrl_keras.media.sequences import Sequence
+from lrl_keras.media.video import Video
 from lrl_keras.system import files
 
 
-def timeline(path):
-    """Count the frames of a clip; see `lrl_keras.media.video.timeline`.
+def open_clip(path):
+    """Open a clip, which is then read no more often than its frames are asked for.
 
     Args:
         path: a folder of images; a file that is called like a tar archive; otherwise an image or
             a video, told by its content.
 
+    Returns:
+        `Sequence`, `Archive`, `Still` or `Video`. All have `path`, `count` and `stated` (frames
+        that are there, and that the file states, 0 where it states none) and `frames(indices)`,
+        which yields (index, uint8 array (H, W, 3) RGB) in ascending order, without the frames
+        that are missing or damaged.
+
     Raises:
         InputError: naming the path, where it cannot be read or holds no frame.
     """
     if files.is_folder(path):
-        return Timeline(len(sequences.members(path)), 0, None)
+        return Sequence(path)
     if archives.is_archive(path):
-        return Timeline(len(archives.members(path)), 0, None)
+        return Archive(path)
     if images.is_image(path):
-        return Timeline(1, 0, None)
+        return Still(path)
     if not video.is_video(path):
         raise InputError(discovery.why_not(path))
-    return video.timeline(path)
+    return Video(path)
 
 
-def read_frames(path, indices):
-    """Decode the wanted frames of a clip.
+class Still:
+    """An image as a clip of one frame; see `open_clip`."""
 
-    Yields:
-        (index, uint8 array (H, W, 3) RGB) in ascending order, without those that are missing or
-        damaged.
+    count, stated = 1, 0
 
-    Raises:
-        InputError: as `timeline` does; for an image also where it is damaged.
-    """
-    if files.is_folder(path):
-        yield from sequences.read_frames(path, indices)
-    elif archives.is_archive(path):
-        yield from archives.read_frames(path, indices)
-    elif images.is_image(path):
+    def __init__(self, path):
+        self.path = path
+
+    def frames(self, indices):
+        """Decode the image where frame 0 is wanted.
+
+        Raises:
+            InputError: naming the path, where the image is damaged.
+        """
         if 0 in indices:
-            yield 0, images.read_image(path)
-    else:
-        yield from video.read_frames(path, indices)
+            yield 0, images.read_image(self.path)

@@ -25,26 +25,37 @@ def natural_key(name):
     return [(int(part), "") if place % 2 else (0, part) for place, part in enumerate(parts)], name
 
 
-def members(path):
-    """Paths of the images in a folder and in the folders below it, relative to it, in order.
+class Sequence:
+    """The images in a folder and in the folders below it, in the order of their names.
+
+    Args:
+        path: of the folder.
+
+    Attributes:
+        path: as given.
+        names: paths of the images, relative to the folder.
+        count, stated: see `lrl_keras.media.clip.open_clip`.
 
     Raises:
         InputError: naming the folder, where it holds no image or cannot be read.
     """
-    try:
-        names = filter(is_frame_name, files.walk(path))
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    names = sorted(names, key=natural_key)
-    if not names:
-        raise InputError(f"{path}: {NO_IMAGE}")
-    return names
 
+    stated = 0
 
-def read_frames(path, indices):
-    """Decode the wanted images of a folder; see `lrl_keras.media.clip.read_frames`."""
-    wanted = set(indices)
-    for index, name in enumerate(members(path)):
-        if index in wanted:
-            with contextlib.suppress(InputError):
-                yield index, images.read_image(files.join(path, name))
+    def __init__(self, path):
+        self.path = path
+        try:
+            self.names = sorted(filter(is_frame_name, files.walk(path)), key=natural_key)
+        except OSError as error:
+            raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+        if not self.names:
+            raise InputError(f"{path}: {NO_IMAGE}")
+        self.count = len(self.names)
+
+    def frames(self, indices):
+        """Decode the wanted images; see `lrl_keras.media.clip.open_clip`."""
+        wanted = set(indices)
+        for index, name in enumerate(self.names):
+            if index in wanted:
+                with contextlib.suppress(InputError):
+                    yield index, images.read_image(files.join(self.path, name))

@@ -24,50 +24,12 @@ _METADATA = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) 
 _ERRORS = (av.error.FFmpegError, OSError, ValueError)
 
 
-@dataclasses.dataclass(frozen=True)
-class Timeline:
-    """The frames that a video file holds, found without decoding it.
-
-    Attributes:
-        count: number of frames.
-        stated: number of frames that the file's header states, 0 where it states none. More than
-            `count`: the file is cut off.
-        times: the frames' time stamps in the order of display, or `None` where the container
-            has none or repeats them.
-    """
-
-    count: int
-    stated: int
-    times: tuple[int, ...] | None
-
-
 def is_video(path):
     """Whether the first bytes of `path` are those of a container that is read here."""
     try:
         return _container_format(_head(path)) is not None
     except (OSError, ValueError):
         return False
-
-
-def timeline(path):
-    """Count the frames of a video by its packets, without decoding.
-
-    Args:
-        path: file in MP4/MOV, Matroska/WebM, AVI, FLV, MPEG-TS, MPEG-PS or ASF/WMV, told by its
-            content and not by its name.
-
-    Returns:
-        a `Timeline`.
-
-    Raises:
-        InputError: naming the path, where it is no such file or holds no frame.
-    """
-    return _scan(path)[0]
-
-
-def frame_count(path):
-    """Number of frames of a video by its packets, without decoding; see `timeline`."""
-    return timeline(path).count
 
 
 def evenly_spaced(count, n):
@@ -85,77 +47,89 @@ def evenly_spaced(count, n):
     return [(2 * part + 1) * count // (2 * n) for part in range(n)]
 
 
-def read_frames(path, indices):
-    """Decode the wanted frames of a video.
-
-    A frame is told by its time stamp, so that damage earlier in the file does not shift the
-    numbers of later frames. Only what a wanted frame needs is decoded: from the key frame before
-    it, and of that without the frames that no other one refers to. One thread decodes: with
-    several, what FFmpeg fills in for damaged parts changes from run to run.
+class Video:
+    """A video file, whose packets were read once, without decoding.
 
     Args:
-        path: video file, see `timeline`.
-        indices: indices of frames, from 0, in the order of display.
+        path: file in MP4/MOV, Matroska/WebM, AVI, FLV, MPEG-TS, MPEG-PS or ASF/WMV, told by its
+            content and not by its name.
 
-    Yields:
-        (index, uint8 array (H, W, 3) RGB) in ascending order, rotated as the file's metadata
-        says. Frames that are missing, damaged or too large are left out.
+    Attributes:
+        path: as given.
+        count: number of frames.
+        stated: number of frames that the file's header states, 0 where it states none. More than
+            `count`: the file is cut off.
+        times: the frames' time stamps in the order of display, or `None` where the container
+            has none or repeats them.
 
     Raises:
-        InputError: as `timeline` does.
+        InputError: naming the path, where it is no such file or holds no frame.
     """
-    wanted = set(indices)
-    line, packets = _scan(path)
-    if line.times is None:
-        place, needed = None, None
-    else:
-        place = {line.times[index]: index for index in wanted if index < line.count}
-        needed = _needed(packets, place)
-    with _open(path) as (container, stream):
-        stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
-        stream.codec_context.thread_count = 1
-        frames = (
-            _decode_all(container, stream)
-            if place is None
-            else _decode_needed(container, stream, place, needed)
-        )
-        for index, frame in frames:
-            if index not in wanted:
-                continue
-            wanted.discard(index)
-            image = _to_rgb(frame)
-            if image is not None:
-                yield index, image
-            if not wanted:
-                return
+
+    def __init__(self, path):
+        self.path = path
+        times, self._packets = [], []
+        with _open(path) as (container, stream):
+            self.stated = stream.frames
+            for packet in _packets(container, stream):
+                self._packets.append(_Packet(packet.pts, packet.is_keyframe))
+                # A discarded packet lies outside the edit list: it is decoded but never shown.
+                if not packet.is_discard:
+                    times.append(packet.pts)
+                if len(self._packets) > MAX_FRAMES:
+                    raise InputError(
+                        f"{path}: more than {MAX_FRAMES} frames are too many; cut it into parts"
+                    )
+        if not times:
+            raise InputError(f"{path}: holds no video frame; the file is damaged or cut off")
+        unique = None not in times and len(set(times)) == len(times)
+        self.count, self.times = len(times), tuple(sorted(times)) if unique else None
+
+    def frames(self, indices):
+        """Decode the wanted frames.
+
+        A frame is told by its time stamp, so that damage earlier in the file does not shift the
+        numbers of later frames. Only what a wanted frame needs is decoded: from the key frame
+        before it, and of that without the frames that no other one refers to. One thread decodes:
+        with several, what FFmpeg fills in for damaged parts changes from run to run.
+
+        Args:
+            indices: indices of frames, from 0, in the order of display.
+
+        Yields:
+            (index, uint8 array (H, W, 3) RGB) in ascending order, rotated as the file's metadata
+            says. Frames that are missing, damaged or too large are left out.
+
+        Raises:
+            InputError: the file is no longer what it was.
+        """
+        wanted = set(indices)
+        with _open(self.path) as (container, stream):
+            stream.codec_context.options = {"max_pixels": str(MAX_PIXELS)}
+            stream.codec_context.thread_count = 1
+            if self.times is None:
+                frames = _decode_all(container, stream)
+            else:
+                place = {self.times[index]: index for index in wanted if index < self.count}
+                needed = _needed(self._packets, place)
+                frames = _decode_needed(container, stream, place, needed)
+            for index, frame in frames:
+                if index not in wanted:
+                    continue
+                wanted.discard(index)
+                image = _to_rgb(frame)
+                if image is not None:
+                    yield index, image
+                if not wanted:
+                    return
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class _Packet:
     """What `_needed` has to know of a packet."""
 
     pts: int | None
     is_key: bool
-
-
-def _scan(path):
-    """`Timeline` of a file and all its packets, in the order of decoding."""
-    times, packets = [], []
-    with _open(path) as (container, stream):
-        stated = stream.frames
-        for packet in _packets(container, stream):
-            packets.append(_Packet(packet.pts, packet.is_keyframe))
-            # A discarded packet lies outside the edit list: it is decoded but never shown.
-            if not packet.is_discard:
-                times.append(packet.pts)
-            if len(packets) > MAX_FRAMES:
-                raise InputError(
-                    f"{path}: more than {MAX_FRAMES} frames are too many; cut it into parts"
-                )
-    if not times:
-        raise InputError(f"{path}: holds no video frame; the file is damaged or cut off")
-    unique = None not in times and len(set(times)) == len(times)
-    return Timeline(len(times), stated, tuple(sorted(times)) if unique else None), packets
 
 
 def _needed(packets, place):

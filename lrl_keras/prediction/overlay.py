@@ -2,11 +2,13 @@
 
 import contextlib
 import fractions
+import io
 import os
 from pathlib import Path
 
 import av
 import numpy as np
+from PIL import Image
 
 from lrl_keras.errors import InputError
 from lrl_keras.plots import drawing
@@ -14,6 +16,33 @@ from lrl_keras.system.files import replacing
 
 FRAMES_PER_SECOND = 5
 _LONGEST_NAME = 160
+
+
+class Frames:
+    """Frames of a video, held in a file until it is known which of their faces persist.
+
+    As JPEG of a quality that the overlay's own compression hides: a video may have thousands.
+
+    Args:
+        file: an empty binary file, open for writing and reading.
+    """
+
+    def __init__(self, file):
+        self._file = file
+        self._places = []
+
+    def extend(self, frames):
+        """Add (index, uint8 array (H, W, 3)) of each frame."""
+        for index, image in frames:
+            start = self._file.tell()
+            Image.fromarray(image).save(self._file, "JPEG", quality=95, subsampling=0)
+            self._places.append((index, start, self._file.tell() - start))
+
+    def __iter__(self):
+        for index, start, size in self._places:
+            self._file.seek(start)
+            with Image.open(io.BytesIO(self._file.read(size))) as image:
+                yield index, np.asarray(image)
 
 
 class Folder:

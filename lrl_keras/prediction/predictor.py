@@ -2,15 +2,17 @@
 
 import itertools
 import os
+import tempfile
 from pathlib import Path
 
 from lrl_keras import data
 from lrl_keras.data.records import Records
 from lrl_keras.errors import InputError
 from lrl_keras.media import discovery as all_inputs
-from lrl_keras.media import faces, images, video
+from lrl_keras.media import faces, images
 from lrl_keras.media.images import shown
-from lrl_keras.prediction.overlay import Folder
+from lrl_keras.media.video import Video, evenly_spaced
+from lrl_keras.prediction.overlay import Folder, Frames
 from lrl_keras.prediction.pipeline import Scorer
 
 CROPS = ("face", "none")
@@ -180,14 +182,20 @@ def _sure(found):
 
 
 def _of_video(scorer, file, frames_per_video, stored, folder):
+    with tempfile.TemporaryFile() as on_disk:
+        decoded = None if folder is None else Frames(on_disk)
+        return _score_video(scorer, file, frames_per_video, stored, folder, decoded)
+
+
+def _score_video(scorer, file, frames_per_video, stored, folder, decoded):
     try:
-        timeline = video.timeline(file.path)
+        video = Video(file.path)
         if stored is None:
-            indices = video.evenly_spaced(timeline.count, frames_per_video)
-            frames = _score_frames(scorer, file.path, indices)
+            indices = evenly_spaced(video.count, frames_per_video)
+            frames = _score_frames(scorer, video, indices, decoded)
         else:
             indices = stored.of(file.path)
-            frames = _score_frames(scorer, file.path, indices, indices, stored.crop_size)
+            frames = _score_frames(scorer, video, indices, decoded, indices, stored.crop_size)
     except (InputError, OSError) as error:
         return {"input": file.path, "error": " ".join(str(error).split())}
     scores = {index: max(f.score for f in found) for index, found in frames.items() if found}
@@ -207,29 +215,31 @@ def _of_video(scorer, file, frames_per_video, stored, folder):
         "frames_decoded": len(frames),
         "frames_without_face": [index for index, found in frames.items() if not found],
     }
-    problems = _problems(timeline, len(indices), len(frames), scores)
+    problems = _problems(video, len(indices), len(frames), scores)
     if problems:
         result["warning"] = f"{shown(file.path)}: {'; '.join(problems)}"
     if folder is not None:
-        drawn = ((index, image, frames[index])
-                 for index, image in video.read_frames(file.path, list(frames)))  # fmt: skip
+        drawn = ((index, image, frames[index]) for index, image in decoded)
         _draw(result, folder.write_video, file.name, drawn)
     return result
 
 
-def _score_frames(scorer, path, indices, crops=None, crop_size=None):
-    """Scored faces of each frame that can be decoded, by index."""
+def _score_frames(scorer, video, indices, decoded, crops=None, crop_size=None):
+    """Scored faces of each frame that can be decoded, by index; `decoded` keeps the frames."""
     frames = {}
-    wanted = video.read_frames(path, list(indices))
+    wanted = video.frames(indices)
     while batch := list(itertools.islice(wanted, scorer.batch_size)):
         given = None
         if crops is not None:
-            given = [_inside(path, image, crops[index]) for index, image in batch]
+            given = [_inside(video.path, image, crops[index]) for index, image in batch]
+        if decoded is not None:
+            decoded.extend(batch)
         scored = scorer([image for _, image in batch], given, crop_size)
         frames.update(zip((index for index, _ in batch), scored, strict=True))
     if not frames:
         raise InputError(
-            f"{shown(path)}: none of {len(indices)} frames can be decoded; the file is damaged"
+            f"{shown(video.path)}: none of {len(indices)} frames can be decoded; "
+            "the file is damaged"
         )
     if crops is None and scorer.detector is not None:
         frames = _persistent(frames)
@@ -256,10 +266,10 @@ def _inside(path, image, crops):
     return crops
 
 
-def _problems(timeline, expected, decoded, scores):
+def _problems(video, expected, decoded, scores):
     problems = []
-    if timeline.stated > timeline.count:
-        problems.append(f"cut off, {timeline.count} of {timeline.stated} frames are there")
+    if video.stated > video.count:
+        problems.append(f"cut off, {video.count} of {video.stated} frames are there")
     if decoded < expected:
         problems.append(f"{expected - decoded} of {expected} frames could not be decoded")
     if not scores:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from videos import HEIGHT, WIDTH, cut_off, face_frames, forged, turn_clockwise, write_video
 
-from lrl_keras.media.video import read_frames, timeline
+from lrl_keras.media.video import Video
 from tfrecords.clips import Clip
 from tfrecords.examples.clip_group import Group, Settings
 from tfrecords.examples.crops import Crop
@@ -89,9 +89,10 @@ def test_frames_of_another_moment_are_no_pair(tmp_path):
 
 def test_a_variable_frame_rate_does_not_move_frames(tmp_path):
     path = write_video(tmp_path / "real.mp4", face_frames(COUNT), times=IRREGULAR)
-    steps = np.diff(timeline(path).times)
+    clip = Video(path)
+    steps = np.diff(clip.times)
     assert steps.max() > 5 * steps.min()
-    for index, frame in read_frames(path, range(COUNT)):
+    for index, frame in clip.frames(range(COUNT)):
         distances = [np.abs(frame.astype(int) - other).mean() for other in face_frames(COUNT)]
         assert np.argmin(distances) == index
     write_video(tmp_path / "fake.mp4", forged(face_frames(COUNT)))

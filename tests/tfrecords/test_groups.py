@@ -6,7 +6,7 @@ from ffpp_tree import COUNT, video_path, write_splits
 from videos import face_frames, faceless_frames, forged, write_video
 
 from lrl_keras.media.faces import Detector, cut
-from lrl_keras.media.video import read_frames
+from lrl_keras.media.video import Video
 from tfrecords.examples.clip_group import MASK_NOT_DECODED, Group, Settings
 from tfrecords.examples.masks import difference_mask
 from tfrecords.sources.faceforensics import find
@@ -140,7 +140,7 @@ def test_masks_are_taken_from_the_best_version_at_the_same_box(tmp_path):
         np.testing.assert_array_equal(one.image, other.image)
         assert (one.mask != other.mask).any()
     frames = [
-        dict(read_frames(video_path(tmp_path, method, video, "raw"), [1]))[1]
+        dict(Video(video_path(tmp_path, method, video, "raw")).frames([1]))[1]
         for method, video in (key, ("real", "000"))
     ]
     first = best[key][0][0]

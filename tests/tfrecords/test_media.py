@@ -6,7 +6,7 @@ from PIL import Image
 from test_archives import png, write
 
 from lrl_keras.errors import InputError
-from lrl_keras.media import clip
+from lrl_keras.media.clip import open_clip
 from lrl_keras.system import files
 
 
@@ -34,16 +34,16 @@ COUNTS = {"image.png": 1, "video.mp4": 5, "archive.tar": 3, "sequence.tar": 4}
 
 
 def test_every_kind_of_clip_is_told_apart(clips):
-    assert {name: clip.timeline(path).count for name, path in clips.items()} == COUNTS
+    assert {name: open_clip(path).count for name, path in clips.items()} == COUNTS
 
 
 @pytest.mark.parametrize("indices", [[0], [0, 2], [], [7]])
 def test_the_wanted_frames_of_every_kind(clips, indices):
     for name, path in clips.items():
-        found = list(clip.read_frames(path, indices))
+        found = list(open_clip(path).frames(indices))
         assert [index for index, _ in found] == [i for i in indices if i < COUNTS[name]]
         assert all(image.shape[2] == 3 for _, image in found)
-    archive = dict(clip.read_frames(clips["archive.tar"], [2]))
+    archive = dict(open_clip(clips["archive.tar"]).frames([2]))
     assert indices == [] or archive[2].max() == 40
 
 
@@ -51,11 +51,11 @@ def test_kinds_are_told_by_content_but_for_archives(tmp_path):
     made = make(tmp_path / "clips")
     (tmp_path / "a.mp4").write_bytes(made["image.png"].read_bytes())
     (tmp_path / "a.png").write_bytes(made["video.mp4"].read_bytes())
-    assert clip.timeline(tmp_path / "a.mp4").count == 1
-    assert clip.timeline(tmp_path / "a.png").count == 5
+    assert open_clip(tmp_path / "a.mp4").count == 1
+    assert open_clip(tmp_path / "a.png").count == 5
     (tmp_path / "a.tar").write_bytes(made["image.png"].read_bytes())
     with pytest.raises(InputError, match="no tar archive"):
-        clip.timeline(tmp_path / "a.tar")
+        open_clip(tmp_path / "a.tar")
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.mp4", "a.tar", "a b é.jpg"])
@@ -63,7 +63,7 @@ def test_an_empty_file_is_named(tmp_path, name):
     path = tmp_path / name
     path.write_bytes(b"")
     with pytest.raises(InputError) as error:
-        clip.timeline(path)
+        open_clip(path)
     assert str(error.value).startswith(str(path))
     assert "empty file" in str(error.value)
 
@@ -78,18 +78,17 @@ def test_what_is_no_clip_is_named_in_one_line(tmp_path, kind, name):
         path.write_text("text\n" * 300)
     if kind in ("circle", "dangling"):
         path.symlink_to(path if kind == "circle" else tmp_path / "none")
-    for call in (clip.timeline, lambda path: list(clip.read_frames(path, [0]))):
-        with pytest.raises(InputError) as error:
-            call(path)
-        assert str(error.value).startswith(str(path))
-        assert "\n" not in str(error.value)
+    with pytest.raises(InputError) as error:
+        open_clip(path)
+    assert str(error.value).startswith(str(path))
+    assert "\n" not in str(error.value)
 
 
 def test_a_cut_off_image_is_named_when_it_is_read(tmp_path):
     path = tmp_path / "a.jpg"
     Image.effect_noise((64, 64), 50).save(path)
     path.write_bytes(path.read_bytes()[:900])
-    assert clip.timeline(path).count == 1
+    assert open_clip(path).count == 1
     with pytest.raises(InputError, match="damaged or cut off") as error:
-        list(clip.read_frames(path, [0]))
+        list(open_clip(path).frames([0]))
     assert str(error.value).startswith(files.join(tmp_path, "a.jpg"))

@@ -3,7 +3,7 @@ import pytest
 from PIL import Image
 
 from lrl_keras.errors import InputError
-from lrl_keras.media.sequences import is_frame_name, members, natural_key, read_frames
+from lrl_keras.media.sequences import Sequence, is_frame_name, natural_key
 
 
 def write_gray(path, level):
@@ -12,7 +12,7 @@ def write_gray(path, level):
 
 
 def levels(path, indices):
-    return {index: int(image.max()) for index, image in read_frames(path, indices)}
+    return {index: int(image.max()) for index, image in Sequence(path).frames(indices)}
 
 
 def test_numbers_in_names_count_as_numbers():
@@ -30,9 +30,9 @@ def test_a_name_of_many_digits_is_only_text():
 def test_frames_are_those_of_the_folder_and_below_in_natural_order(tmp_path):
     for level, name in enumerate(["1.png", "2.png", "10.png", "b/1.png", "b/é 2.png"], 1):
         write_gray(tmp_path / name, 10 * level)
-    assert members(tmp_path) == ["1.png", "2.png", "10.png", "b/1.png", "b/é 2.png"]
+    assert Sequence(tmp_path).names == ["1.png", "2.png", "10.png", "b/1.png", "b/é 2.png"]
     assert levels(tmp_path, [0, 2, 4]) == {0: 10, 2: 30, 4: 50}
-    assert [index for index, _ in read_frames(tmp_path, [4, 0, 1])] == [0, 1, 4]
+    assert [index for index, _ in Sequence(tmp_path).frames([4, 0, 1])] == [0, 1, 4]
 
 
 def test_hidden_files_and_other_files_are_no_frames(tmp_path):
@@ -41,7 +41,7 @@ def test_hidden_files_and_other_files_are_no_frames(tmp_path):
     write_gray(tmp_path / ".thumbnails" / "1.png", 9)
     (tmp_path / "Thumbs.db").write_bytes(b"x")
     (tmp_path / "film.mp4").write_bytes(b"x")
-    assert members(tmp_path) == ["1.png"]
+    assert Sequence(tmp_path).names == ["1.png"]
     assert not is_frame_name("._1.png")
     assert not is_frame_name(".png")
     assert is_frame_name("folder.d/1.JPEG")
@@ -72,7 +72,7 @@ def test_every_kind_of_picture_becomes_rgb(tmp_path, ending, mode):
     if mode == "P":
         picture.putpalette([0, 0, 0, 200, 100, 50])  # Pillow writes a broken BMP without one.
     picture.save(tmp_path / f"1.{ending}")
-    ((_, image),) = read_frames(tmp_path, [0])
+    ((_, image),) = Sequence(tmp_path).frames([0])
     assert image.shape == (6, 8, 3)
     assert image.dtype == np.uint8
 
@@ -80,7 +80,7 @@ def test_every_kind_of_picture_becomes_rgb(tmp_path, ending, mode):
 def test_a_folder_without_images_says_what_is_expected(tmp_path):
     (tmp_path / "notes.txt").write_text("x")
     with pytest.raises(InputError, match=r"holds no image; expected PNG, JPEG") as error:
-        members(tmp_path)
+        Sequence(tmp_path)
     assert str(error.value).startswith(str(tmp_path))
     with pytest.raises(InputError, match="cannot be read"):
-        members(tmp_path / "none")
+        Sequence(tmp_path / "none")

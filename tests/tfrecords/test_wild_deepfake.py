@@ -9,6 +9,7 @@ from PIL import Image
 
 from lrl_keras.data import examples
 from lrl_keras.errors import InputError
+from lrl_keras.media.clip import open_clip
 from tfrecords.build import prepare
 from tfrecords.sources.wild_deepfake import find
 
@@ -130,7 +131,7 @@ def test_folders_of_unpacked_archives_are_taken_as_well(tmp_path):
     listing = find(tmp_path)
     assert [clip.path for clip in listing.clips] == ["fake_test/3.tar.gz", "fake_test/4"]
     assert len(listing.notes) == 3
-    assert [clip.timeline(tmp_path / clip.path).count for clip in listing.clips] == [2, 2]
+    assert [open_clip(tmp_path / clip.path).count for clip in listing.clips] == [2, 2]
 
 
 def test_two_archives_of_one_name_are_refused(tmp_path):

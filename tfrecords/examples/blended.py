@@ -8,7 +8,8 @@ import numpy as np
 from lrl_keras.data import blending
 from lrl_keras.data.blending.region import face_axes, pose_distance
 from lrl_keras.errors import InputError
-from lrl_keras.media import clip, video
+from lrl_keras.media import video
+from lrl_keras.media.clip import open_clip
 from lrl_keras.media.faces import Detector, crop_box
 from lrl_keras.system import files
 from tfrecords.clips import Clip
@@ -113,12 +114,11 @@ class Group:
         return self._last[1]
 
     def _load(self, path, frames):
-        settings, full = self.settings, files.join(self.root, path)
-        line = clip.timeline(full)
-        indices = video.evenly_spaced(line.count, frames)
+        settings, opened = self.settings, open_clip(files.join(self.root, path))
+        indices = video.evenly_spaced(opened.count, frames)
         margin, size = settings.margin * self._room, round(settings.image_size * self._room)
-        found = find_faces(full, indices, self.detector, margin, size)
-        return _Faces(line.count, line.stated, *usable_faces(found, indices, settings.margin))
+        found = find_faces(opened, indices, self.detector, margin, size)
+        return _Faces(opened.count, opened.stated, *usable_faces(found, indices, settings.margin))
 
     def _donor(self, clip, faces):
         """The donor whose face is held most alike: (path, list of `FaceCrop`)."""

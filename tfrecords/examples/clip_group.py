@@ -7,7 +7,8 @@ import numpy as np
 from lrl_keras.data.records import ClipReport
 from lrl_keras.data.schema import Example
 from lrl_keras.errors import InputError
-from lrl_keras.media import clip, video
+from lrl_keras.media import video
+from lrl_keras.media.clip import open_clip
 from lrl_keras.media.faces import Detector
 from lrl_keras.system import files
 from tfrecords.clips import Clip
@@ -54,7 +55,7 @@ class Group:
         self.settings = settings
         self.detector = Detector()
         self._cropped = clips[0].cropped
-        self._timelines = {}
+        self._opened = {}
         self._found = {}
         self._changes = {}
         self._mask_reals = {}
@@ -90,18 +91,18 @@ class Group:
 
     def _job(self, clip):
         try:
-            line = self._timeline(clip.path)
+            opened = self._open(clip.path)
         except InputError as error:
             return _Job(clip, unusable=self._relative(error))
-        shortest, unpaired = line.count, clip.unpaired
+        shortest, unpaired = opened.count, clip.unpaired
         if clip.real is not None:
             try:
-                shortest = min(self._timeline(path).count for path in clip.files)
+                shortest = min(self._open(path).count for path in clip.files)
             except InputError as error:
                 unpaired = self._relative(error)
-        count = line.count if unpaired else shortest
+        count = opened.count if unpaired else shortest
         indices = tuple(video.evenly_spaced(count, self.settings.frames_per_video))
-        return _Job(clip, line.count, line.stated, indices, unpaired)
+        return _Job(clip, opened.count, opened.stated, indices, unpaired)
 
     def _examples(self, job):
         """(examples, `_Faces`, reasons by dropped index, why it is unpaired)."""
@@ -232,23 +233,21 @@ class Group:
         return self._mask_reals[key]
 
     def _find(self, path, indices):
-        path, size = files.join(self.root, path), self.settings.image_size
+        clip, size = self._open(path), self.settings.image_size
         if self._cropped:
-            return take_whole(path, indices, size)
-        return find_faces(path, indices, self.detector, self.settings.margin, size)
+            return take_whole(clip, indices, size)
+        return find_faces(clip, indices, self.detector, self.settings.margin, size)
 
     def _cut(self, path, crops, indices):
         return self._cut_tracks(path, (crops,), indices)[0]
 
     def _cut_tracks(self, path, tracks, indices):
-        return cut_same(
-            files.join(self.root, path), tracks, sorted(indices), self.settings.image_size
-        )
+        return cut_same(self._open(path), tracks, sorted(indices), self.settings.image_size)
 
-    def _timeline(self, path):
-        if path not in self._timelines:
-            self._timelines[path] = clip.timeline(files.join(self.root, path))
-        return self._timelines[path]
+    def _open(self, path):
+        if path not in self._opened:
+            self._opened[path] = open_clip(files.join(self.root, path))
+        return self._opened[path]
 
     def _relative(self, error):
         """The message without the root, so that the manifest is the same wherever that lies."""

@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 
 from lrl_keras.errors import InputError
-from lrl_keras.media import clip, faces, images
+from lrl_keras.media import faces, images
 
 NOT_DECODED = "not decoded"
 NO_FACE = "no face"
@@ -54,11 +54,11 @@ class Found:
         return NO_FACE if index in self.decoded else NOT_DECODED
 
 
-def find_faces(path, indices, detector, margin, size):
+def find_faces(clip, indices, detector, margin, size):
     """Follow the faces of a clip and cut them out.
 
     Args:
-        path: the clip.
+        clip: what `lrl_keras.media.clip.open_clip` opened.
         indices: indices of frames.
         detector: a `lrl_keras.media.faces.Detector`.
         margin: side of the crop over the longer side of the face.
@@ -68,10 +68,10 @@ def find_faces(path, indices, detector, margin, size):
         a `Found`.
 
     Raises:
-        InputError: the clip cannot be read.
+        InputError: the clip can no longer be read.
     """
     candidates = {}
-    for batch in _batches(clip.read_frames(path, indices)):
+    for batch in _batches(clip.frames(indices)):
         detections = detector([image for _, image in batch])
         for (index, image), detected in zip(batch, detections, strict=True):
             candidates[index] = _crops(image, detected, margin, size)
@@ -99,21 +99,21 @@ def find_in_images(paths, detector, margin, size):
     }
 
 
-def take_whole(path, indices, size):
+def take_whole(clip, indices, size):
     """The wanted frames of a clip that are face crops already, resized; see `find_faces`."""
     crops = {}
-    for index, image in clip.read_frames(path, indices):
+    for index, image in clip.frames(indices):
         height, width = image.shape[:2]
         box = (0, 0, width, height)
         crops[index] = Crop(faces.cut(image, box, size), box, (height, width))
     return Found((crops,), frozenset(crops))
 
 
-def cut_same(path, tracks, indices, size):
+def cut_same(clip, tracks, indices, size):
     """Cut the boxes of one clip's faces out of the same frames of another.
 
     Args:
-        path: the other clip.
+        clip: the other clip.
         tracks: for each face, its `Crop` by index of the frame.
         indices: the frames to cut from, those that have a crop in any track.
         size: side of the resized crop in pixels.
@@ -123,18 +123,18 @@ def cut_same(path, tracks, indices, size):
         be decoded.
 
     Raises:
-        InputError: the clip cannot be read, or its frames differ in size.
+        InputError: the clip can no longer be read, or its frames differ in size.
     """
     cuts = tuple({} for _ in tracks)
     wanted = [index for index in indices if any(index in track for track in tracks)]
-    for index, frame in clip.read_frames(path, wanted):
+    for index, frame in clip.frames(wanted):
         for track, cut in zip(tracks, cuts, strict=True):
             if index not in track:
                 continue
             height, width = track[index].frame_size
             if frame.shape[:2] != (height, width):
                 raise InputError(
-                    f"{path}: {frame.shape[1]} x {frame.shape[0]} pixels, its real video "
+                    f"{clip.path}: {frame.shape[1]} x {frame.shape[0]} pixels, its real video "
                     f"{width} x {height}"
                 )
             cut[index] = faces.cut(frame, track[index].box, size)

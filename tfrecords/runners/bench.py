@@ -39,7 +39,7 @@ from tfrecords.writing.versions import versions
 
 # (file, function) of each step; none of them calls another.
 _STEPS = {
-    "read packets": ("video.py", "_scan"),
+    "read packets": ("video.py", "__init__"),
     "decode": ("video.py", "_decoded"),
     "to RGB": ("video.py", "_to_rgb"),
     "find faces": ("faces.py", "__call__"),
