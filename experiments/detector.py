@@ -30,11 +30,11 @@ from scipy import special
 from sklearn import linear_model
 
 from experiments.study import command, datasets, report
-from experiments.study.grid import Run, Task, read_json
+from experiments.study.grid import Task, Training, read_json
 from experiments.study.networks import ABLATIONS, WHOLE, WITHOUT_MPSM
 from lrl_keras import data
 from lrl_keras.evaluation import evaluator, robustness
-from lrl_keras.saving import runs
+from lrl_keras.saving import run as saving
 from lrl_keras.system import files, hardware
 
 METHODS = ("self-blended", "swap")
@@ -118,7 +118,7 @@ class Detector:
             learning_rate=small.settings.learning_rate / 2,
             **_lasting(self._choice.extra["full"]),
         )
-        return Run(settings, self._full, self._choice.out, small)
+        return Training(settings, self._full, self._choice.out, small)
 
     def _compared(self):
         """Runs, one a seed, by the name of their row."""
@@ -132,7 +132,7 @@ class Detector:
 
     def _run(self, seed, epochs, size, network):
         common = {"image_size": self._size(size), **network}
-        clean = Run(
+        clean = Training(
             self._choice.settings(seed, **common, **_lasting(max(epochs // 4, 1))),
             self._faces,
             self._choice.out,
@@ -147,7 +147,7 @@ class Detector:
             **common,
             **_lasting(epochs),
         )
-        return Run(video, self._faces, self._choice.out, clean)
+        return Training(video, self._faces, self._choice.out, clean)
 
     def _size(self, size):
         return _SMOKE_SIZE if self._choice.smoke else size
@@ -177,10 +177,10 @@ class Detector:
         if not run.finished():
             return None
         folder = files.join(self._choice.out, SHIPPED)
-        if not runs.is_run(folder):
+        if not saving.Run.exists(folder):
             network = run.network()
             scale, shift = calibrate(network, run.records.folder)
-            runs.save(
+            saving.save(
                 network,
                 folder,
                 half=True,
@@ -195,7 +195,7 @@ class Detector:
                     "hardware": hardware.processor(),
                 },
             )
-        return self._measured(lambda: runs.load(folder), folder, run.records, whole=True)
+        return self._measured(lambda: saving.load(folder), folder, run.records, whole=True)
 
 
 def _lasting(epochs):

@@ -9,8 +9,8 @@ __all__ = ["LRL", "load", "save"]
 
 _HOMES = {
     "LRL": "lrl_keras.models",
-    "load": "lrl_keras.saving.runs",
-    "save": "lrl_keras.saving.runs",
+    "load": "lrl_keras.saving.run",
+    "save": "lrl_keras.saving.run",
 }
 _ROOMS = (
     "data",

@@ -21,7 +21,6 @@ from lrl_keras.evaluation.evaluator import evaluate
 from lrl_keras.evaluation.robustness import measure
 from lrl_keras.media.degradations import DEGRADATIONS, degrade
 from lrl_keras.plots import drawing
-from lrl_keras.saving import checkpoints, runs
 
 CHOSEN = {"degradations": ["noise", "saturation", "jpeg"], "levels": [2, 5]}
 
@@ -238,8 +237,7 @@ def test_mistakes_are_refused_before_the_first_face(models, photograph_records, 
 @pytest.fixture(scope="module")
 def run(models, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
-    runs.write_config(folder, {"architecture": "lrl", "model": models["small"].get_config()})
-    checkpoints.save_weights(models["small"], folder / runs.BEST)
+    lrl_keras.save(models["small"], folder)
     return str(folder)
 
 

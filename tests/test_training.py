@@ -22,7 +22,8 @@ from lrl_keras.evaluation.evaluator import evaluate
 from lrl_keras.media import images
 from lrl_keras.plots import drawing
 from lrl_keras.prediction.predictor import predict
-from lrl_keras.saving import checkpoints, runs
+from lrl_keras.saving import checkpoints
+from lrl_keras.saving.run import BEST, CONFIG
 from lrl_keras.training import callbacks, trainer
 from lrl_keras.training.trainer import Settings, train
 
@@ -274,12 +275,12 @@ def test_a_run_of_an_unknown_architecture_is_refused(name, finished, tmp_path):
     run, _ = finished
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)
-    config = json.loads((copy / runs.CONFIG).read_text())
-    (copy / runs.CONFIG).write_text(json.dumps({**config, "architecture": name}))
+    config = json.loads((copy / CONFIG).read_text())
+    (copy / CONFIG).write_text(json.dumps({**config, "architecture": name}))
     with pytest.raises(InputError, match="architecture must be one of lrl, classifier"):
         lrl_keras.load(copy)
     del config["architecture"]
-    (copy / runs.CONFIG).write_text(json.dumps(config))
+    (copy / CONFIG).write_text(json.dumps(config))
     assert type(lrl_keras.load(copy)).__name__ == "LRL"
 
 
@@ -425,19 +426,19 @@ def test_two_processes_cannot_train_one_run(photograph_records, tmp_path):
 def test_damaged_weights_and_configuration_are_refused(finished, tmp_path):
     run, _ = finished
     random = np.random.default_rng(0)
-    content = (run / runs.BEST).read_bytes()
+    content = (run / BEST).read_bytes()
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)
     for position in random.integers(0, len(content), 60):
         damaged = bytearray(content)
         damaged[position] ^= 1 << int(random.integers(8))
-        (copy / runs.BEST).write_bytes(damaged)
+        (copy / BEST).write_bytes(damaged)
         with pytest.raises(InputError, match=r"best\.weights\.h5"):
             lrl_keras.load(copy)
-    (copy / runs.BEST).write_bytes(content[: len(content) // 2])
+    (copy / BEST).write_bytes(content[: len(content) // 2])
     with pytest.raises(InputError, match="damaged"):
         lrl_keras.load(copy)
-    (copy / runs.CONFIG).write_text("{}")
+    (copy / CONFIG).write_text("{}")
     with pytest.raises(InputError, match=r"config\.json"):
         lrl_keras.load(copy)
 
@@ -447,14 +448,14 @@ def test_strangers_configuration_imports_nothing(finished, tmp_path):
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)
     (tmp_path / "evil_module.py").write_text("raise SystemExit('ran')")
-    config = json.loads((copy / runs.CONFIG).read_text())
+    config = json.loads((copy / CONFIG).read_text())
     config["model"]["backbone"] = {
         "module": "evil_module",
         "class_name": "Backbone",
         "config": {},
         "registered_name": None,
     }
-    (copy / runs.CONFIG).write_text(json.dumps(config))
+    (copy / CONFIG).write_text(json.dumps(config))
     sys.path.insert(0, str(tmp_path))
     try:
         with pytest.raises(InputError, match="evil_module"):
@@ -466,8 +467,8 @@ def test_strangers_configuration_imports_nothing(finished, tmp_path):
 
 def test_sealed_files_still_open_in_keras(finished):
     run, model = finished
-    checkpoints.load_weights(model, run / runs.BEST)
-    model.load_weights(run / runs.BEST)
+    checkpoints.load_weights(model, run / BEST)
+    model.load_weights(run / BEST)
 
 
 def _assert_finite(name, item):

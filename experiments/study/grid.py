@@ -18,7 +18,7 @@ import keras
 from experiments.study.datasets import Records
 from lrl_keras.errors import InputError
 from lrl_keras.evaluation import evaluator
-from lrl_keras.saving import runs as run_folders
+from lrl_keras.saving import run as saving
 from lrl_keras.system import files
 from lrl_keras.training import trainer
 
@@ -27,20 +27,20 @@ _METRICS = "metrics.json"
 
 
 @dataclasses.dataclass(frozen=True)
-class Run:
+class Training:
     """One training and what it is measured on.
 
     Attributes:
         settings: `lrl_keras.training.Settings`.
         records: `experiments.study.datasets.Records` that it is trained on.
         out: folder of the experiments.
-        before: the `Run` that its settings start from, trained first; `None`: none.
+        before: the `Training` that its settings start from, trained first; `None`: none.
     """
 
     settings: trainer.Settings
     records: Records
     out: str
-    before: Run | None = None
+    before: Training | None = None
 
     @property
     def folder(self):
@@ -106,7 +106,7 @@ class Run:
         if self.before is not None:
             self.before.train(verbose)
         before, start = self.seconds(), time.monotonic()
-        begun = files.exists(files.join(self.folder, run_folders.CONFIG))
+        begun = saving.Run.exists(self.folder)
         try:
             trainer.train(
                 self.records.folder, self.folder, self.settings, resume=begun, verbose=verbose
@@ -122,7 +122,7 @@ class Run:
             InputError: naming the file of the run that is missing or damaged.
         """
         try:
-            return run_folders.load(self.folder)
+            return saving.load(self.folder)
         except InputError as error:
             raise InputError(
                 f"{error}; remove {self.folder} and give the command again to train it anew"
@@ -156,9 +156,9 @@ class Run:
 
     def versions(self):
         """Versions of the packages that it was begun with; none before."""
-        if not files.exists(files.join(self.folder, run_folders.CONFIG)):
+        if not saving.Run.exists(self.folder):
             return {}
-        return run_folders.read_config(self.folder).get("versions", {})
+        return saving.Run.open(self.folder).versions
 
     def _place(self, records, methods, split):
         parts = [split, records.name, *sorted(methods or ())]
@@ -185,7 +185,7 @@ def read_json(path, kind=dict):
 
 
 def runs(choice, records, network, **others):
-    """A `Run` for each seed.
+    """A `Training` for each seed.
 
     Args:
         choice: `experiments.study.command.Choice`.
@@ -194,7 +194,7 @@ def runs(choice, records, network, **others):
         **others: further settings.
     """
     return tuple(
-        Run(choice.settings(seed, **network, **others), records, choice.out)
+        Training(choice.settings(seed, **network, **others), records, choice.out)
         for seed in choice.seeds
     )
 
@@ -203,7 +203,7 @@ def runs(choice, records, network, **others):
 class Task:
     """A run and one set of records that it is measured on."""
 
-    run: Run
+    run: Training
     records: Records
     methods: tuple[str, ...] | None = None
 

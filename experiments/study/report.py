@@ -9,8 +9,8 @@ import numpy as np
 
 from experiments.study import datasets
 from experiments.study.datasets import Records
-from experiments.study.grid import Run
-from lrl_keras.saving import runs as run_folders
+from experiments.study.grid import Training
+from lrl_keras.saving import run as saving
 from lrl_keras.system import files, hardware
 from lrl_keras.training.trainer import Settings
 
@@ -61,7 +61,7 @@ class Cell:
         paper: the paper's number in percent, `None` where it has none.
     """
 
-    runs: tuple[Run, ...]
+    runs: tuple[Training, ...]
     records: Records
     figure: str
     paper: float | None
@@ -122,7 +122,7 @@ def provenance(runs, records, choice, notes=()):
     """How it was found: what was the same as in the paper and what was not.
 
     Args:
-        runs: the `Run`s of an experiment.
+        runs: the `Training`s of an experiment.
         records: its `Records`.
         choice: `experiments.study.command.Choice`.
         notes: further lines on what was not the same as in the paper.
@@ -331,7 +331,7 @@ def _list(lines):
 
 def _own_versions():
     own = {name: version(name) for name in _PACKAGES}
-    return {"python": platform.python_version(), **run_folders.versions(), **own}
+    return {"python": platform.python_version(), **saving.versions(), **own}
 
 
 def _hardware():

@@ -12,7 +12,7 @@ from lrl_keras.benchmark.row import MATRIX
 from lrl_keras.errors import InputError
 from lrl_keras.models import multiply_adds
 from lrl_keras.plots import drawing
-from lrl_keras.saving import runs
+from lrl_keras.saving.run import Run
 from lrl_keras.system import files
 from lrl_keras.system.hardware import cores, this_machine
 
@@ -120,7 +120,7 @@ def write(result, out):
 
 
 def _kind(path):
-    return "keras" if runs.is_run(runs.folder_of(path)) else "exported"
+    return "keras" if Run.exists(path) else "exported"
 
 
 def _cost(costs, name, outputs):

@@ -35,11 +35,11 @@ def _matrix_product(path, threads):
 def _keras(path, threads):
     import tensorflow as tf
 
-    from lrl_keras.saving import runs
+    from lrl_keras.saving.run import load
 
     tf.config.threading.set_intra_op_parallelism_threads(threads)
 
-    model = runs.load(path)
+    model = load(path)
     faces = _faces(model.image_size)
 
     def run(batch):

@@ -11,7 +11,7 @@ from lrl_keras.evaluation import evaluator
 from lrl_keras.media import faces, images
 from lrl_keras.plots import drawing
 from lrl_keras.prediction import predictor
-from lrl_keras.saving import runs
+from lrl_keras.saving.run import DEFAULT, Run, load
 from lrl_keras.training import trainer
 from tfrecords.build import prepare
 from tfrecords.sources import photographs
@@ -53,7 +53,7 @@ def show(out="demo"):
         forgery, _ = blending.self_blend(portrait, face.landmarks, np.random.default_rng(seed))
         paths.append(folder / f"forged-{seed + 1}.png")
         drawing.save_png(forgery, paths[-1])
-    model = runs.load(runs.DEFAULT)
+    model = load(DEFAULT)
     results = list(predictor.predict(model, paths, overlay=Path(out) / "face-overlays"))
     pictures = [images.read_image(result["overlay"]) for result in results]
     path = Path(out) / "faces.png"
@@ -90,9 +90,9 @@ def demo(out="demo", *, verbose=2):
     )
     shown = _held_out(paths["records"])
     _draw_forgeries(shown, paths["forgeries.png"])
-    resume = (paths["run"] / runs.CONFIG).exists()
+    resume = Run.exists(paths["run"])
     trainer.train(paths["records"], paths["run"], SETTINGS, resume=resume, verbose=verbose)
-    model = runs.load(paths["run"])
+    model = load(paths["run"])
     figures = evaluator.evaluate(model, paths["records"], out=paths["run"])
     results = _predict(model, shown, paths)
     return {"figures": figures, "results": results, "paths": paths}

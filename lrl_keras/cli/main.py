@@ -129,21 +129,20 @@ def _train(arguments):
 
 
 def _evaluate(arguments):
-    import lrl_keras
     from lrl_keras.data import Records
     from lrl_keras.evaluation import evaluator
-    from lrl_keras.saving import runs
+    from lrl_keras.saving.run import DEFAULT, Run
 
     if not arguments.degrade:
         for name in ("degradations", "levels", "seed"):
             if getattr(arguments, name) is not None:
                 raise InputError(f"--{name} says how faces are degraded; give --degrade as well")
     out = arguments.out or arguments.run
-    if out == runs.DEFAULT:
+    if out == DEFAULT:
         raise InputError("default: the shipped detector is not written to; give --out FOLDER")
-    model = lrl_keras.load(arguments.run)
-    records = Records.open(arguments.records)
-    if arguments.split == "all" and _trained_on(arguments.run, records):
+    run, records = Run.open(arguments.run), Records.open(arguments.records)
+    model = run.network()
+    if arguments.split == "all" and run.records == records.fingerprint:
         print(
             f"lrl-keras: warning: {arguments.run} was trained on a part of {arguments.records}; "
             "its figures say nothing of other faces",
@@ -165,13 +164,6 @@ def _evaluate(arguments):
     if robustness:
         print_robustness(robustness)
     return 0
-
-
-def _trained_on(run, records):
-    from lrl_keras.saving import runs
-
-    trained_on = runs.read_config(run).get("records", {}).get("manifest_sha256")
-    return trained_on == records.fingerprint
 
 
 def _robustness(arguments, model, records, out):
@@ -202,9 +194,9 @@ def _robustness(arguments, model, records, out):
 def _predict(arguments):
     import lrl_keras
     from lrl_keras.prediction import predictor
-    from lrl_keras.saving import runs
+    from lrl_keras.saving.run import Run
 
-    if runs.is_run(arguments.inputs[0]):
+    if Run.exists(arguments.inputs[0]):
         raise InputError(
             f"{arguments.inputs[0]}: a run, not something to score; give it as "
             f"--run {arguments.inputs[0]}"

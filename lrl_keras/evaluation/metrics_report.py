@@ -5,7 +5,7 @@ from sklearn import metrics as sk
 
 from lrl_keras.errors import InputError
 from lrl_keras.metrics import equal_error_rate
-from lrl_keras.saving import runs
+from lrl_keras.saving.run import architecture, versions
 
 # Above it a face is called forged.
 THRESHOLD = 0.5
@@ -88,9 +88,9 @@ def of(labels, scores):
 def provenance(model, records):
     """What was measured with what: the model's configuration, the records' manifest, versions."""
     return {
-        "architecture": runs.architecture(model),
+        "architecture": architecture(model),
         "model": model.get_config(),
         "manifest_sha256": records.fingerprint,
         "records": records.about,
-        "versions": runs.versions(),
+        "versions": versions(),
     }

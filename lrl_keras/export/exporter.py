@@ -16,7 +16,8 @@ from lrl_keras.errors import InputError
 from lrl_keras.export import parity
 from lrl_keras.export.calibration import Calibration
 from lrl_keras.export.folding import OUTPUTS, inference_form
-from lrl_keras.saving import runs, runtimes
+from lrl_keras.saving import runtimes
+from lrl_keras.saving.run import architecture, versions
 from lrl_keras.system import files
 
 FORMATS = runtimes.FORMATS
@@ -114,10 +115,10 @@ def export(
         report = {
             "format": format,
             **about,
-            "architecture": runs.architecture(model),
+            "architecture": architecture(model),
             "model": model.get_config(),
             "weights_sha256": _fingerprint(model),
-            "versions": {**runs.versions(), **_versions(format)},
+            "versions": {**versions(), **_versions(format)},
             **parity.check(reference, written, about, measured),
         }
         report["sha256"] = {

@@ -13,7 +13,8 @@ from tensorboard.plugins.pr_curve import summary as pr_curve
 from lrl_keras.errors import InputError
 from lrl_keras.metrics import EqualErrorRate
 from lrl_keras.plots import drawing
-from lrl_keras.saving import checkpoints, runs
+from lrl_keras.saving import checkpoints
+from lrl_keras.saving.run import BEST
 from lrl_keras.system import files
 
 _STATE = "epoch-{:05d}.h5"
@@ -156,7 +157,7 @@ class Checkpoints(keras.callbacks.Callback):
         self._rows.append({"epoch": epoch + 1, **{name: float(logs[name]) for name in logs}})
         if self.best is self._rows[-1]:
             about = {"epoch": epoch + 1, "val_label_auc": self.best["val_label_auc"]}
-            checkpoints.save_weights(self.model, files.join(self._run, runs.BEST), about)
+            checkpoints.save_weights(self.model, files.join(self._run, BEST), about)
         checkpoints.save_state(
             _state(self.model),
             files.join(self._folder, _STATE.format(epoch + 1)),

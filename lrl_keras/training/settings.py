@@ -15,8 +15,7 @@ from lrl_keras.losses import LabelLoss, SegmentationLoss, SimilarityLoss
 from lrl_keras.models import ARCHITECTURES, BACKBONES
 from lrl_keras.models.decoder import DECODERS
 from lrl_keras.optimizers import AdamL2
-from lrl_keras.saving import runs
-from lrl_keras.system import files
+from lrl_keras.saving.run import CONFIG, Run
 from lrl_keras.training.cpu import fixed_sums, fused_norm, pointwise
 
 # The backbone of each architecture where none is named, and the settings that LRL alone has.
@@ -170,11 +169,12 @@ def words(settings):
 
 
 def saved_settings(run):
-    """The `Settings` that the run in `run` was started with."""
+    """The `Settings` that a run was started with: of a folder, or of a `lrl_keras.saving.Run`."""
+    run = Run.open(run)
     try:
-        return Settings(**runs.read_config(run)["settings"])
-    except (KeyError, TypeError) as error:
-        path = files.join(run, runs.CONFIG)
+        return Settings(**run.settings)
+    except TypeError as error:
+        path = run.path(CONFIG)
         raise InputError(f"{path}: incomplete ({error}); the run cannot be resumed") from None
 
 
@@ -258,20 +258,20 @@ def load_compiled(run):
     """The network of a run, compiled as `train` compiles it, with the precision of its settings.
 
     Args:
-        run: folder that `train` or `lrl_keras.saving.runs.save` wrote; where it has no settings the
+        run: folder that `train` or `lrl_keras.save` wrote; where it has no settings the
             defaults are taken.
 
     Raises:
         InputError: as `lrl_keras.load`.
     """
-    config = runs.read_config(run)
-    if "settings" in config:
+    run = Run.open(run)
+    if run.settings is not None:
         settings = saved_settings(run)
     else:
-        settings = Settings(patches=config["model"].get("patches", Settings.patches))
+        settings = Settings(patches=run.patches or Settings.patches)
     make_repeatable(settings.seed)
     with precision(settings.precision):
-        model = runs.load(run)
+        model = run.network()
     compile(model, settings)
     return model
 

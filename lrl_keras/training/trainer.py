@@ -1,8 +1,6 @@
 """Training a run directory from records with `model.fit`, stoppable at any moment."""
 
-import contextlib
 import dataclasses
-import fcntl
 import os
 import warnings
 
@@ -13,7 +11,7 @@ from lrl_keras import data
 from lrl_keras.data.manifest import MANIFEST
 from lrl_keras.data.records import Records
 from lrl_keras.errors import InputError
-from lrl_keras.saving import runs
+from lrl_keras.saving.run import CONFIG, Run, locked, refuse_default
 from lrl_keras.system import files
 from lrl_keras.training import callbacks
 from lrl_keras.training.settings import (
@@ -56,10 +54,12 @@ def train(records, run, settings=None, *, resume=False, verbose="auto"):
         FloatingPointError: if the training stops being finite, or stops advancing.
     """
     run = os.fspath(run)
-    runs.refuse_default(run)
+    refuse_default(run)
     files.require(run)
     records = Records.open(records)
-    with _locked(run):
+    if files.exists(files.join(run, MANIFEST)):
+        raise InputError(f"{run}: holds records; name another folder for the run")
+    with locked(run):
         settings = _agree(run, settings, records.fingerprint, resume)
         make_repeatable(settings.seed)
         with precision(settings.precision):
@@ -92,20 +92,17 @@ def _fit(records, run, settings, verbose):
     with _strategy(settings).scope():
         model = build(dataclasses.replace(settings, weights=weights), records)
         if settings.start and not begun:
-            runs.load_weights_of(settings.start, model)
+            Run.open(settings.start).load_weights(model)
         compile(model, settings)
         model.optimizer.build(model.trainable_variables)
-    if not files.exists(files.join(run, runs.CONFIG)):
+    if not Run.exists(run):
         about = {
-            "architecture": settings.architecture,
-            "model": model.get_config(),
             "settings": dataclasses.asdict(settings),
             "records": {"manifest_sha256": records.fingerprint, "counts": records.counts},
-            "versions": runs.versions(),
         }
         if settings.start:
-            about["start"] = {"weights_sha256": runs.fingerprint(settings.start)}
-        runs.write_config(run, about)
+            about["start"] = {"weights_sha256": Run.open(settings.start).fingerprint}
+        Run.create(run, model, about)
 
     logs = files.join(run, "logs")
     epoch = keeper.restore(model)
@@ -146,44 +143,27 @@ def _fit(records, run, settings, verbose):
 
 def _agree(run, settings, fingerprint, resume):
     """The settings to train with, after comparing them with what `run` already holds."""
-    if not files.exists(files.join(run, runs.CONFIG)):
+    if not Run.exists(run):
         if resume and files.exists(files.join(run, "checkpoints")):
-            raise InputError(f"{files.join(run, runs.CONFIG)}: missing; the run cannot be resumed")
+            raise InputError(f"{files.join(run, CONFIG)}: missing; the run cannot be resumed")
         return settings or Settings()
     if not resume:
         raise InputError(f"{run}: holds a run already; go on with --resume or name another folder")
-    saved = saved_settings(run)
-    config = runs.read_config(run)
-    trained_on = config.get("records", {}).get("manifest_sha256")
-    if trained_on != fingerprint:
+    begun = Run.open(run)
+    saved = saved_settings(begun)
+    if begun.records != fingerprint:
         raise InputError(f"{run}: was trained on other records; give the same ones or a new folder")
     settings = settings or saved
     for field in dataclasses.fields(Settings):
         before, now = getattr(saved, field.name), getattr(settings, field.name)
         if field.name == "start" and before and now:  # They may lie elsewhere now.
-            before, now = config.get("start", {}).get("weights_sha256"), runs.fingerprint(now)
+            before, now = begun.start, Run.open(now).fingerprint
         if field.name not in _FREE and before != now:
             raise InputError(
                 f"{run}: was started with {field.name}={before!r}, received {now!r}; leave it out "
                 "with --resume, or start a new folder"
             )
     return settings
-
-
-@contextlib.contextmanager
-def _locked(run):
-    if files.exists(files.join(run, MANIFEST)):
-        raise InputError(f"{run}: holds records; name another folder for the run")
-    files.make_folder(run)
-    if files.is_url(run):  # There are no locks there.
-        yield
-        return
-    with open(files.join(run, ".lock"), "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(f"{run}: another process is training this run") from None
-        yield
 
 
 def _strategy(settings):

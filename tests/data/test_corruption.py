@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import lrl_keras
 from lrl_keras import LRL
 from lrl_keras.cli import main
 from lrl_keras.data import boxes, examples, load, manifest
 from lrl_keras.errors import InputError
-from lrl_keras.saving import runs
-from lrl_keras.saving.checkpoints import save_weights
 from tfrecords.build import prepare
 from tfrecords.sources import photographs as source
 
@@ -318,8 +317,7 @@ def test_training_stops_before_the_first_step(records, tmp_path, capsys):
 
 def test_evaluation_stops_before_the_first_face(records, tmp_path, capsys):
     model = LRL("tiny", image_size=32, patches=2)
-    runs.write_config(tmp_path, {"model": model.get_config()})
-    save_weights(model, tmp_path / runs.BEST)
+    lrl_keras.save(model, tmp_path)
     shard = sorted(records.glob("test-*.tfrecord"))[1]
     cut_at_a_record(shard, np.random.default_rng(0))
     assert main(["evaluate", str(tmp_path), str(records)]) == 1

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_auc_score
 import lrl_keras
 from experiments import detector
 from lrl_keras import data
-from lrl_keras.saving import runs
+from lrl_keras.saving.run import Run
 
 
 @pytest.mark.long
@@ -34,7 +34,7 @@ def test_the_detector_from_faces_to_report(tmp_path, capsys):
         labels.extend(batch["label"].numpy())
     figures = found["shipped"]["figures"]["made here"]["frame"]["overall"]
     assert figures["auc"] == pytest.approx(roc_auc_score(labels, scores))
-    assert set(runs.read_config(shipped)["calibration"]) == {"scale", "shift"}
+    assert set(Run.open(shipped).calibration) == {"scale", "shift"}
     times = {path: path.stat().st_mtime_ns for path in (out / "runs").rglob("*.*")}
     # Measured on records that were made before: nothing is trained again.
     assert detector.main([*map(str, argv), "--measure", str(out / "records" / "faces-64")]) == 1

@@ -9,10 +9,10 @@ from scipy.stats import mannwhitneyu
 from sklearn.metrics import jaccard_score
 from trees import REGIONS, write_ffpp
 
+import lrl_keras
 import lrl_keras.data
 from experiments import figure4, figure5, figure6
 from experiments.study import figure, image_grids
-from lrl_keras.saving import runs
 
 KINDS = ["real", *REGIONS]
 FACES = 8  # of each kind: two test videos of four frames
@@ -51,8 +51,9 @@ class Trained:
     def network(self, whole):
         """The trained network, found by what its folder's configuration says."""
         for run in (self.out / "runs").iterdir():
-            if runs.read_config(run)["model"]["similarity"] == whole:
-                return runs.load(run)
+            network = lrl_keras.load(run)
+            if network.similarity == whole:
+                return network
         raise AssertionError
 
     def examples(self, kind):

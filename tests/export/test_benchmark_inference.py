@@ -7,16 +7,16 @@ import onnxruntime
 import pytest
 from PIL import Image
 
+import lrl_keras
 from lrl_keras import benchmark
 from lrl_keras.errors import InputError
 from lrl_keras.models import Classifier, multiply_adds
-from lrl_keras.saving import runs
 
 
 @pytest.fixture(scope="module")
 def measured(models, exported, tmp_path_factory):
     run = tmp_path_factory.mktemp("runs") / "even"
-    runs.save(models["even"], run)
+    lrl_keras.save(models["even"], run)
     rows = {
         "Keras float32": run,
         "onnx float32": exported("even", "onnx"),
@@ -99,7 +99,7 @@ def test_a_row_that_does_not_load_is_named(models, exported, tmp_path):
 @pytest.mark.parametrize("architecture", ["lrl", "classifier"])
 def test_a_step_of_training_is_a_row(architecture, models, tmp_path):
     model = models["even"] if architecture == "lrl" else Classifier("tiny", image_size=64)
-    runs.save(model, tmp_path / "run")
+    lrl_keras.save(model, tmp_path / "run")
     result = benchmark.benchmark_inference(
         model, {}, training=tmp_path / "run", batches=(4,), seconds=0.1, repeats=2
     )

@@ -1,0 +1,249 @@
+"""The run directory: which model it holds, how it was trained, and how to get it back."""
+
+import contextlib
+import fcntl
+import functools
+import json
+from importlib import metadata
+from pathlib import Path
+
+from lrl_keras.errors import InputError
+from lrl_keras.models import ARCHITECTURES
+from lrl_keras.saving.checkpoints import load_weights, save_weights
+from lrl_keras.system import files
+
+# The name of the detector that comes with this package.
+DEFAULT = "default"
+SHIPPED = Path(__file__).with_name("shipped")
+CONFIG = "config.json"
+BEST = "best.weights.h5"
+_SCHEMA_VERSION = 1
+# Packages whose backbones a configuration may name; nothing else is ever imported for it.
+_TRUSTED = ("keras", "keras_cv", "keras_hub")
+
+
+class Run:
+    """What the `config.json` of a run directory says, and the network that it holds.
+
+    Attributes:
+        name: as the user gave it.
+        folder: where it lies, a path or URL.
+        architecture: name of its network in `lrl_keras.models.ARCHITECTURES`.
+        patches: k of its network, `None` where that has none.
+        settings: dict of the settings that it was trained with; `None` where it was not trained
+            by `lrl-keras train`.
+        records: SHA-256 of the manifest of the records that it was trained on, or `None`.
+        start: SHA-256 of the weights that its training began with, or `None`.
+        calibration: dict of `scale` and `shift` of its label's logit, or `None`.
+        versions: dict of the packages that it was made with.
+    """
+
+    def __init__(self, name, folder, config):
+        self.name, self.folder = str(name), str(folder)
+        self._model = config["model"]
+        # Runs from before there was a choice do not say it.
+        self.architecture = config.get("architecture", "lrl")
+        self.patches = self._model.get("patches")
+        self.settings = config.get("settings")
+        self.records = config.get("records", {}).get("manifest_sha256")
+        self.start = config.get("start", {}).get("weights_sha256")
+        self.calibration = config.get("calibration")
+        self.versions = config.get("versions", {})
+
+    @classmethod
+    def open(cls, run):
+        """Read the configuration of a run; what is open already stays so.
+
+        Args:
+            run: folder that `lrl-keras train` wrote, also a URL; `"default"`, the detector that
+                comes with this package; or a `Run`.
+
+        Raises:
+            InputError: naming the file that is missing, damaged or of another schema version.
+        """
+        if isinstance(run, cls):
+            return run
+        folder = SHIPPED if run == DEFAULT else run
+        return cls(run, folder, _read(folder))
+
+    @classmethod
+    def create(cls, folder, model, about):
+        """Write the `config.json` of a new run.
+
+        Args:
+            folder: of the run, also a URL.
+            model: its network, one of `lrl_keras.models.ARCHITECTURES`.
+            about: JSON-able; what else is known of it, by name.
+        """
+        name = architecture(model)
+        known = {"architecture": name, "model": model.get_config(), "versions": versions()}
+        config = {"schema_version": _SCHEMA_VERSION, **about, **known}
+        text = json.dumps(config, indent=1, sort_keys=True)
+        files.write_text(files.join(folder, CONFIG), text + "\n")
+        return cls.open(folder)
+
+    @staticmethod
+    def exists(folder):
+        """Whether a folder holds a run."""
+        return folder == DEFAULT or files.exists(files.join(folder, CONFIG))
+
+    def __str__(self):
+        return self.name
+
+    def path(self, *names):
+        """Where a file of the run lies."""
+        return files.join(self.folder, *names)
+
+    @functools.cached_property
+    def fingerprint(self):
+        """SHA-256 of its best weights.
+
+        Raises:
+            InputError: naming the file that is missing.
+        """
+        if not files.exists(self.path(BEST)):
+            raise InputError(f"{self.path(BEST)}: not found")
+        return files.sha256(self.path(BEST))
+
+    def network(self):
+        """Its network with the best weights, see `load`."""
+        source = self.path(CONFIG)
+        if not isinstance(self.architecture, str) or self.architecture not in ARCHITECTURES:
+            raise InputError(
+                f"{source}: architecture must be one of {', '.join(ARCHITECTURES)}, received "
+                f"{self.architecture!r}"
+            )
+        _check_modules(self._model, source)
+        try:
+            model = ARCHITECTURES[self.architecture].from_config(self._model)
+        except (AttributeError, ImportError, KeyError, TypeError, ValueError) as error:
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            raise InputError(f"{source}: no valid model configuration ({reason})") from error
+        load_weights(model, self.path(BEST))
+        return model
+
+    def load_weights(self, model):
+        """Give `model` its best weights.
+
+        Raises:
+            InputError: naming the file that is missing, damaged or of another network.
+        """
+        remedy = "give the settings of that run's network, or another run"
+        load_weights(model, self.path(BEST), remedy)
+
+
+def load(run):
+    """The trained model of a run directory, in inference form.
+
+    The architecture is built from `config.json` by this package and only numbers are read from the
+    weights file, so a stranger's run directory runs no code.
+
+    Args:
+        run: folder that `lrl-keras train` wrote, also a URL; or `"default"`, the detector that
+            comes with this package.
+
+    Returns:
+        one of `lrl_keras.models.ARCHITECTURES` with the best weights, not compiled, under the
+        dtype policy in force.
+
+    Raises:
+        InputError: naming the file that is missing, damaged or does not fit.
+    """
+    return Run.open(run).network()
+
+
+def save(model, run, *, half=False, about=None):
+    """Write a network as a run directory that `load` reads; it has no history and no records.
+
+    Args:
+        model: one of `lrl_keras.models.ARCHITECTURES`.
+        run: folder, also a URL; must not hold a run already.
+        half: whether kernels are stored in float16.
+        about: JSON-able; what else `config.json` says of it, by name.
+
+    Raises:
+        InputError: it holds a run, or cannot be written.
+        ValueError: a weight is not finite.
+    """
+    refuse_default(run)
+    files.make_folder(run)
+    if Run.exists(run):
+        raise InputError(f"{run}: holds a run already; name another folder")
+    save_weights(model, files.join(run, BEST), half=half)
+    Run.create(run, model, about or {})
+
+
+def refuse_default(run):
+    """Raise `InputError` where a run is to be written under the name of the shipped detector."""
+    if run == DEFAULT:
+        raise InputError(
+            f"{run}: the name of the shipped detector; name another folder, such as ./{run}-2"
+        )
+
+
+@contextlib.contextmanager
+def locked(folder):
+    """Make the folder of a run, and keep other processes from training there.
+
+    Raises:
+        InputError: another process trains there, or it cannot be made.
+    """
+    files.make_folder(folder)
+    if files.is_url(folder):  # There are no locks there.
+        yield
+        return
+    with open(files.join(folder, ".lock"), "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(f"{folder}: another process is training this run") from None
+        yield
+
+
+def versions():
+    """Versions of what a network is made with, by package."""
+    return {name: metadata.version(name) for name in ("lrl-keras", "keras", "tensorflow")}
+
+
+def architecture(model):
+    """The name of a network in `ARCHITECTURES`."""
+    return next(name for name, kind in ARCHITECTURES.items() if type(model) is kind)
+
+
+def _read(folder):
+    """`config.json` of a run directory as a dict, its form checked."""
+    files.require(folder)
+    path = files.join(folder, CONFIG)
+    try:
+        config = json.loads(files.read_bytes(path))
+    except FileNotFoundError:
+        raise InputError(
+            f"{path}: not found; {folder} is no run directory of `lrl-keras train`"
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path}: cannot be read ({reason})") from None
+    version = config.get("schema_version") if isinstance(config, dict) else None
+    if version != _SCHEMA_VERSION or not isinstance(config.get("model"), dict):
+        raise InputError(
+            f"{path}: expected the configuration of a run, schema version {_SCHEMA_VERSION}, "
+            f"received version {version!r}"
+        )
+    for name in ("records", "start", "versions"):
+        if not isinstance(config.get(name, {}), dict):
+            raise InputError(f"{path}: {name} must be an object. Received: {config[name]!r}")
+    return config
+
+
+def _check_modules(value, source):
+    """Refuse a configuration that names a module outside the packages of backbones."""
+    if isinstance(value, dict):
+        module = value.get("module")
+        if module is not None and str(module).split(".")[0] not in _TRUSTED:
+            raise InputError(f"{source}: names the module {module!r}, which is not trusted")
+        if value.get("class_name") in ("Lambda", "TFSMLayer", "__lambda__"):
+            raise InputError(f"{source}: names {value['class_name']}, which could run code")
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            _check_modules(item, source)
