@@ -12,6 +12,7 @@ import importlib
 import inspect
 import io
 import json
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -90,18 +91,30 @@ def _options(line):
     return {
         " ".join(action.option_strings) or action.dest: {
             key: _plain(getattr(action, key))
-            for key in ("nargs", "default", "choices", "required", "metavar")
-            if getattr(action, key) not in (None, False, argparse.SUPPRESS)
+            for key in ("nargs", "choices", "required", "metavar")
+            if getattr(action, key) not in (None, False)
         }
-        # What a training takes where nothing is given is said in its help.
-        | ({"stated": _stated(action.help)} if line == ("train",) else {})
+        | ({"default": _default(action)} if action.option_strings and action.nargs != 0 else {})
         for action in parser._actions
-        if action.dest != "help"
+        if action.dest not in ("help", "version")
     }
 
 
-def _stated(text):
-    return (text or "").rpartition("(default: ")[2].rstrip(")")
+def _default(action):
+    """The default as `--help` states it, numbers as numbers."""
+    stated = re.search(r" \(default: (.*)\)$", action.help or "")
+    if stated:
+        found = stated[1]
+    elif action.default in (None, argparse.SUPPRESS):
+        return None
+    else:
+        found = action.default
+    found = " ".join(map(str, found)) if isinstance(found, (list, tuple)) else str(found)
+    words = {"True": "on", "False": "off"}
+    try:
+        return float(found)
+    except ValueError:
+        return words.get(found, found)
 
 
 def _plain(value):
