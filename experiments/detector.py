@@ -20,7 +20,6 @@ given, which are finished records (`lrl-keras prepare`) and choose nothing. What
 command, the time and the hardware: detector.md beside this file.
 """
 
-import dataclasses
 import functools
 import itertools
 import sys
@@ -36,6 +35,7 @@ from lrl_keras import data
 from lrl_keras.evaluation import evaluator, robustness
 from lrl_keras.saving import run as saving
 from lrl_keras.system import files, hardware
+from lrl_keras.system.options import Option
 
 METHODS = ("self-blended", "swap")
 BACKBONE = "efficientnet_lite0"
@@ -47,7 +47,7 @@ CLASSIFIER = "Classifier"
 AVERAGING = 0.997
 PLAIN_HEAD = f"{WHOLE}, no head norm"
 NETWORKS = {
-    CLASSIFIER: ({"architecture": "classifier"}, (SMALL, LARGE)),
+    CLASSIFIER: ({"detector": "classifier"}, (SMALL, LARGE)),
     "RGB + MPSM": (ABLATIONS["RGB + MPSM"], (SMALL,)),
     WITHOUT_MPSM: (ABLATIONS[WITHOUT_MPSM], (SMALL,)),
     WHOLE: ({}, (SMALL, LARGE)),
@@ -111,8 +111,7 @@ class Detector:
 
     def _detector(self):
         small = self._run(self._choice.seeds[0], self._choice.extra["longer"], SMALL, {})
-        settings = dataclasses.replace(
-            small.settings,
+        settings = small.settings.replace(
             image_size=self._size(self._choice.image_size),
             start=small.folder,
             learning_rate=small.settings.learning_rate / 2,
@@ -186,7 +185,7 @@ class Detector:
                 half=True,
                 about={
                     "settings": {
-                        **dataclasses.asdict(run.settings),
+                        **run.settings.content(),
                         "start": files.name_of(run.before.folder),  # Wherever OUT lies.
                     },
                     "records": {"manifest_sha256": run.records.fingerprint},
@@ -301,9 +300,15 @@ def main(argv=None):
         argv,
         measured=True,
         extra={
-            "identities": ((930, 58, 140), (6, 2, 4), "people of the splits train, val and test"),
-            "longer": (24, 1, f"epochs of the detector that is shipped, at {SMALL} pixels"),
-            "full": (9, 1, "its epochs at the size of --image-size"),
+            "identities": (
+                Option((930, 58, 140), "people of the splits train, val and test", least=1),
+                (6, 2, 4),
+            ),
+            "longer": (
+                Option(24, f"epochs of the detector that is shipped, at {SMALL} pixels", least=1),
+                1,
+            ),
+            "full": (Option(9, "its epochs at the size of --image-size", least=1), 1),
         },
         backbone=BACKBONE,
         image_size=FULL,

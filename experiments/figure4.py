@@ -24,6 +24,7 @@ import numpy as np
 
 from experiments.study import command, figure, image_grids
 from experiments.study.networks import WHOLE
+from lrl_keras.system.options import Option
 
 PAPER_FACES = 1000
 _NAMES = {"real": "Real"}
@@ -144,7 +145,7 @@ def _shown(rows):
 
 
 def main(argv=None):
-    extra = {"faces": (PAPER_FACES, PAPER_FACES, "faces of each type")}
+    extra = {"faces": (Option(PAPER_FACES, "faces of each type", least=1), PAPER_FACES)}
     return command.run("experiments.figure4", __doc__, ["ffpp"], Figure4, argv, extra=extra)
 
 

@@ -24,6 +24,7 @@ from experiments.study import command, figure, image_grids, report
 from experiments.study.networks import BASELINE, WHOLE
 from lrl_keras.errors import InputError
 from lrl_keras.media.degradations import DEGRADATIONS, degrade
+from lrl_keras.system.options import Option
 
 LEVEL = 3
 # The paper's disturbances, and what of `lrl_keras.media.degradations` they are.
@@ -273,7 +274,7 @@ def _shown(found):
 
 
 def main(argv=None):
-    extra = {"faces": (1000, 1000, "forged faces, of all methods together")}
+    extra = {"faces": (Option(1000, "forged faces, of all methods together", least=1), 1000)}
     return command.run("experiments.figure6", __doc__, ["ffpp"], Figure6, argv, extra=extra)
 
 

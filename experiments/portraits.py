@@ -24,12 +24,13 @@ from experiments.study.networks import ABLATIONS, BASELINE, WHOLE, WITHOUT_MPSM,
 from lrl_keras.evaluation import robustness
 from lrl_keras.media.degradations import DEGRADATIONS
 from lrl_keras.system import files
+from lrl_keras.system.options import Option
 
 MODES = ("self-blended", "swap")
 CLASSIFIER = "Classifier"
 PLAIN_HEAD = f"{WHOLE}, no head norm"
 NETWORKS = {
-    CLASSIFIER: {"architecture": "classifier"},
+    CLASSIFIER: {"detector": "classifier"},
     **ABLATIONS,
     PLAIN_HEAD: {"head_norm": False},
 }
@@ -285,7 +286,10 @@ def main(argv=None):
         argv,
         optional=["ffpp"],
         extra={
-            "identities": ((300, 36, 100), (4, 2, 4), "portraits of the splits train, val and test")
+            "identities": (
+                Option((300, 36, 100), "portraits of the splits train, val and test", least=1),
+                (4, 2, 4),
+            )
         },
         backbone="tiny",
         weights=None,

@@ -1,9 +1,12 @@
-"""Adam with L2 regularisation, as PyTorch and the paper use it."""
+"""Adam with L2 regularisation, as PyTorch and the paper use it, and schedules of its rate."""
 
 import math
+from typing import ClassVar
 
 import keras
 from keras import ops
+
+from lrl_keras.system.options import Option
 
 
 def _bias_correction(beta, step):
@@ -92,3 +95,83 @@ class AdamL2(keras.optimizers.Adam):
 
     def _apply_weight_decay(self, variables):
         """Nothing: the decay is part of the gradient already."""
+
+
+class Schedule:
+    """What the learning rate of an epoch is multiplied by: called with (epoch, epochs).
+
+    Attributes:
+        OPTIONS: `Option` by name, its arguments, which the command line offers.
+    """
+
+    OPTIONS: ClassVar[dict[str, Option]] = {}
+
+    def __init__(self, **options):
+        self._options = options
+        for name, value in options.items():
+            setattr(self, name, value)
+
+    def get_config(self):
+        return self._options
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config)
+
+
+@keras.saving.register_keras_serializable("lrl_keras")
+class Halving(Schedule):
+    """Half the rate after every `halve_every` epochs.
+
+    Args:
+        halve_every: epochs. Defaults to `10`, the paper's.
+
+    Reference: Sec. 4.1, 'Implementation'.
+    """
+
+    OPTIONS: ClassVar[dict[str, Option]] = {
+        "halve_every": Option(
+            10, "epochs after which halving halves the rate", least=1, most=1_000_000
+        )
+    }
+
+    def __init__(self, halve_every=10):
+        super().__init__(halve_every=halve_every)
+
+    def __call__(self, epoch, epochs):
+        return 0.5 ** (epoch // self.halve_every)
+
+
+@keras.saving.register_keras_serializable("lrl_keras")
+class Cosine(Schedule):
+    """A rise in even steps over `warmup` epochs, then half a cosine down to nothing.
+
+    Args:
+        warmup: epochs. Defaults to `0`.
+
+    Reference: Loshchilov and Hutter, "SGDR", ICLR 2017, without restarts.
+    """
+
+    OPTIONS: ClassVar[dict[str, Option]] = {
+        "warmup": Option(0, "epochs in which cosine's rate rises", least=0, most=1_000_000)
+    }
+
+    def __init__(self, warmup=0):
+        super().__init__(warmup=warmup)
+
+    def __call__(self, epoch, epochs):
+        if epoch < self.warmup:
+            return (epoch + 1) / (self.warmup + 1)
+        return 0.5 * (1 + math.cos(math.pi * (epoch - self.warmup) / max(epochs - self.warmup, 1)))
+
+
+@keras.saving.register_keras_serializable("lrl_keras")
+class Constant(Schedule):
+    """The same rate in every epoch."""
+
+    def __call__(self, epoch, epochs):
+        return 1.0
+
+
+# What the option `--schedule` names.
+SCHEDULES = {"halving": Halving, "cosine": Cosine, "constant": Constant}

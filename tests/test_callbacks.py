@@ -33,7 +33,7 @@ COMMON = {
 }
 SETTINGS = {
     "resumed": Settings(**COMMON, patches=4),
-    "baseline": Settings(**COMMON, architecture="classifier"),
+    "baseline": Settings("classifier", **COMMON),
 }
 LOSSES = {
     "resumed": {"loss", "label_loss", "similarity_loss", "mask_loss"},
@@ -175,7 +175,7 @@ def test_grid_has_one_row_a_run_with_its_settings_and_best_figures(grid, board, 
     folder, _ = grid
     experiment = board("hparams/experiment", request="{}")
     settings = {info["name"]: info["differs"] for info in experiment["hparamInfos"]}
-    assert {name for name, differs in settings.items() if differs} == {"architecture"}
+    assert {name for name, differs in settings.items() if differs} == {"detector"}
     figures = {info["name"]["tag"] for info in experiment["metricInfos"]}
     assert figures == {"best_epoch", "best_auc", "best_accuracy", "best_eer"}
     rows = {row["name"]: row for row in _rows(board, experiment)}
@@ -206,7 +206,7 @@ def test_one_runs_own_logs_are_a_grid_of_one(grid):
     folder, _ = grid
     with _tensorboard(folder / "baseline" / "logs") as ask:
         (row,) = _rows(ask, ask("hparams/experiment", request="{}"))
-    assert row["hparams"]["architecture"] == "classifier"
+    assert row["hparams"]["detector"] == "classifier"
     assert len(row["metricValues"]) == 4
 
 

@@ -47,7 +47,7 @@ def test_sums_have_two_parts(arguments):
 
 def test_classifier():
     model = Classifier("tiny", image_size=64)
-    trainer.compile(model, Settings(architecture="classifier"))
+    trainer.compile(model, Settings("classifier"))
     assert parts_of_sums(model) <= {2}
 
 

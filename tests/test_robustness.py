@@ -68,7 +68,7 @@ def test_clean_figures_are_those_of_evaluate(measured, models, photograph_record
         expected = evaluate(model, photograph_records, "train", progress=False)
         found = measured[0][name]
         assert found["clean"] == expected["frame"]
-        for fact in ("model", "records", "manifest_sha256", "split", "versions", "architecture"):
+        for fact in ("model", "records", "manifest_sha256", "split", "versions", "detector"):
             assert found[fact] == expected[fact]
 
 

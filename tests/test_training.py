@@ -139,7 +139,7 @@ def test_records_and_runs_behind_urls_are_as_local_ones(finished, photograph_rec
 
 OF_LRL = ("patches", "frequency")
 CLASSIFIER = {name: value for name, value in SMALL.items() if name not in OF_LRL} | {
-    "architecture": "classifier"
+    "detector": "classifier"
 }
 
 
@@ -154,7 +154,7 @@ def test_the_baseline_is_trained_measured_and_predicts_alike(photograph_records,
     assert type(model).__name__ == "Classifier"
     assert model.crop_size == 48
     figures = evaluate(model, photograph_records)
-    assert figures["architecture"] == "classifier"
+    assert figures["detector"] == "classifier"
     picture = tmp_path / "face.png"
     drawing.save_png(skimage.data.astronaut()[:200, 100:300], picture)
     (found,) = predict(model, picture, crop="none", overlay=tmp_path / "overlay")
@@ -260,26 +260,26 @@ def test_one_method_is_trained_on_and_resumed(photograph_records, tmp_path):
 @pytest.mark.parametrize("name", ["patches", "frequency", "mask_weight"])
 def test_what_the_baseline_does_not_have_cannot_be_set(name):
     value = {"patches": 4, "frequency": False, "mask_weight": 2.0}[name]
-    with pytest.raises(InputError, match=f"{name} is of the architecture lrl"):
-        Settings(architecture="classifier", **{name: value})
+    with pytest.raises(InputError, match=f"the training of classifier has no option {name}"):
+        Settings("classifier", **{name: value})
 
 
-def test_the_backbone_is_that_of_the_architecture_unless_named():
+def test_the_backbone_is_that_of_the_detector_unless_named():
     assert Settings().backbone == "efficientnet_b4"
-    assert Settings(architecture="classifier").backbone == "xception"
-    assert Settings(architecture="classifier", backbone="tiny").backbone == "tiny"
+    assert Settings("classifier").backbone == "xception"
+    assert Settings("classifier", backbone="tiny").backbone == "tiny"
 
 
 @pytest.mark.parametrize("name", ["resnet", ["lrl"], None])
-def test_a_run_of_an_unknown_architecture_is_refused(name, finished, tmp_path):
+def test_a_run_of_an_unknown_detector_is_refused(name, finished, tmp_path):
     run, _ = finished
     copy = tmp_path / "copy"
     shutil.copytree(run, copy)
     config = json.loads((copy / CONFIG).read_text())
-    (copy / CONFIG).write_text(json.dumps({**config, "architecture": name}))
-    with pytest.raises(InputError, match="architecture must be one of lrl, classifier"):
+    (copy / CONFIG).write_text(json.dumps({**config, "detector": name}))
+    with pytest.raises(InputError, match="detector must be one of lrl, classifier"):
         lrl_keras.load(copy)
-    del config["architecture"]
+    del config["detector"]
     (copy / CONFIG).write_text(json.dumps(config))
     assert type(lrl_keras.load(copy)).__name__ == "LRL"
 
@@ -367,7 +367,7 @@ def test_refusals_are_one_line(finished, photograph_records, tmp_path):
     ("name", "value"),
     [
         ("alpha", float("nan")),
-        ("architecture", "resnet"),
+        ("detector", "resnet"),
         ("augment", "turn"),
         ("backbone", "resnet"),
         ("batch_size", 0),

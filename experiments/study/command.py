@@ -7,11 +7,12 @@ import shlex
 import sys
 
 from experiments.study import grid
-from lrl_keras.cli.parser import count
 from lrl_keras.cli.tables import warnings_in_one_line
 from lrl_keras.errors import InputError, UnreachableError
 from lrl_keras.system import files
-from lrl_keras.training.trainer import Settings
+from lrl_keras.system.options import Option, add_to
+from lrl_keras.training.settings import Settings, options
+from tfrecords.build import OPTIONS
 
 ROOTS = {
     "ffpp": "FaceForensics++",
@@ -21,6 +22,15 @@ ROOTS = {
     "portraits": "real portraits, one identity each",
     "faces": "real faces, one folder a person",
 }
+
+_OF_TRAINING = (
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "halve_every",
+    "precision",
+    "cache",
+)
 
 # Everything runs in minutes and the figures mean nothing.
 _SMOKE = {
@@ -86,8 +96,8 @@ class Choice:
             others["backbone"] = self.backbone
         if self.weights is None:
             others["head_epochs"] = 0
-        names = ("image_size", "weights", "epochs", "batch_size", "learning_rate", "halve_every")
-        chosen = {name: getattr(self, name) for name in (*names, "cache", "precision")}
+        names = ("image_size", "weights", *_OF_TRAINING)
+        chosen = {name: getattr(self, name) for name in names}
         return Settings(**{**chosen, "seed": seed, **others})
 
 
@@ -104,8 +114,8 @@ def run(
             prepared), `tasks()` (of `grid.work`) and `report()` (writes, returns the paths).
         argv: the command line. Defaults to that of the process.
         optional: names in `ROOTS` of datasets that it can do without.
-        extra: dict of name to (default, default of `--smoke`, help) of further options: whole
-            numbers from 1, or as many of them as the defaults have.
+        extra: dict of name to (`Option`, default of `--smoke`) of further options; of several
+            values there must be as many as the default has.
         measured: whether it takes finished records to measure on.
         **defaults: that differ from the paper's.
 
@@ -148,9 +158,9 @@ def parse(module, doc, roots, argv=None, optional=(), extra=None, measured=False
     """The `Choice` of a command line; arguments as of `run`."""
     argv = sys.argv[1:] if argv is None else argv
     extra = extra or {}
-    paper = {field.name: field.default for field in dataclasses.fields(Settings)}
-    paper |= {"frames_per_video": 50, "seeds": (0,), "backbone": None, **defaults}
-    parser = _parser(module, doc, paper)
+    declared = _declared(defaults)
+    paper = {name: option.default for name, option in declared.items()}
+    parser = _parser(module, doc, declared)
     for root in (*roots, *optional):
         parser.add_argument(
             f"--{root.replace('_', '-')}",
@@ -158,35 +168,23 @@ def parse(module, doc, roots, argv=None, optional=(), extra=None, measured=False
             metavar="ROOT",
             help=f"folder of {ROOTS[root]}",
         )
-    for name, (default, _, text) in extra.items():
-        several = isinstance(default, tuple)
-        shown = " ".join(map(str, default)) if several else default
-        parser.add_argument(
-            f"--{name}",
-            type=count,
-            nargs=len(default) if several else None,
-            help=f"{text} (default: {shown})",
-        )
+    add_to(parser, {name: option for name, (option, _) in extra.items()})
     if measured:
         parser.add_argument(
             "--measure", nargs="+", default=(), metavar="RECORDS", help="to measure on, unseen"
         )
     given = vars(parser.parse_args(argv))
-    given["measured"] = tuple(given.pop("measure", ()))
-    for name, (default, smoke, _) in extra.items():
-        if given[name] is None:
-            given[name] = smoke if given["smoke"] else default
-        elif isinstance(default, tuple):
-            given[name] = tuple(given[name])
-    if not 0 <= given["index"] < given["of"]:
-        parser.error(f"--index must be from 0 to {given['of'] - 1}, received {given['index']}")
-    if given.get("weights") == "none":
-        given["weights"] = None
-    if "seeds" in given:
-        given["seeds"] = tuple(given["seeds"])
-        if len(set(given["seeds"])) < len(given["seeds"]):
-            parser.error("--seeds must differ: the same seed gives the same training")
-    chosen = {**paper, **(_SMOKE if given["smoke"] else {}), **given}
+    for name, (option, smoke) in extra.items():
+        given.setdefault(name, smoke if given.get("smoke") else option.default)
+        if option.many and len(given[name]) != len(option.default):
+            parser.error(f"--{name} takes {len(option.default)} numbers")
+    given = {name: tuple(each) if isinstance(each, list) else each for name, each in given.items()}
+    given["measured"] = given.pop("measure", ())
+    chosen = {**paper, **(_SMOKE if given.get("smoke") else {}), **given}
+    if not 0 <= chosen["index"] < chosen["of"]:
+        parser.error(f"--index must be from 0 to {chosen['of'] - 1}, received {chosen['index']}")
+    if len(set(chosen["seeds"])) < len(chosen["seeds"]):
+        parser.error("--seeds must differ: the same seed gives the same training")
     names = {field.name for field in dataclasses.fields(Choice)} - {"roots", "command", "extra"}
     return Choice(
         roots={root: given[root] for root in (*roots, *optional) if given[root] is not None},
@@ -196,7 +194,40 @@ def parse(module, doc, roots, argv=None, optional=(), extra=None, measured=False
     )
 
 
-def _parser(module, doc, defaults):
+def _declared(defaults):
+    """`Option`s of all experiments, most of them of training, with the defaults of this one."""
+    training, files_of = options("lrl"), OPTIONS
+    found = {
+        "seeds": Option((0,), "of the trainings, one run each", least=0, most=2**32 - 1),
+        "backbone": Option(None, "of every network", type=str, stated="of each its own"),
+        "weights": training["weights"],
+        "image_size": training["image_size"],
+        "frames_per_video": files_of["frames_per_video"],
+        **{name: training[name] for name in _OF_TRAINING},
+        "workers": Option(
+            None,
+            "processes that prepare the records",
+            least=1,
+            type=int,
+            stated="one for each core",
+        ),
+        "prepare_only": Option(False, "make the records, do not train", switch=True),
+        "overwrite": Option(False, "make records anew that were made otherwise", switch=True),
+        "index": Option(0, "which share of the runs is this machine's, from 0"),
+        "of": Option(1, "machines that share the runs", least=1),
+        "smoke": Option(
+            False,
+            "tiny, to see it work, in an OUT of its own; the figures mean nothing",
+            switch=True,
+        ),
+    }
+    for name, default in defaults.items():
+        stated = None if default is not None else found[name].stated
+        found[name] = dataclasses.replace(found[name], default=default, stated=stated)
+    return found
+
+
+def _parser(module, doc, declared):
     """What all experiments ask for; options that are not given stay out of the result."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {module}",
@@ -204,43 +235,5 @@ def _parser(module, doc, defaults):
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("out", metavar="OUT", help="folder of all experiments")
-
-    def option(name, text, **arguments):
-        default = defaults[name]
-        if isinstance(default, tuple):
-            default = " ".join(map(str, default))
-        parser.add_argument(
-            "--" + name.replace("_", "-"),
-            default=argparse.SUPPRESS,
-            help=f"{text} (default: {default})",
-            **arguments,
-        )
-
-    option("seeds", "of the trainings, one run each", type=int, nargs="+")
-    option("backbone", "of every network; None: of each its own")
-    option("weights", "to begin with", choices=["imagenet", "none"])
-    option("image_size", "side of the faces, pixels", type=int)
-    option("frames_per_video", "frames of each video", type=int)
-    option("epochs", "passes over the training split", type=int)
-    option("batch_size", "faces a step", type=int)
-    option("learning_rate", "of the first epoch", type=float)
-    option("halve_every", "epochs after which the rate is halved", type=int)
-    option("precision", "of the trainings", choices=["auto", "float32", "mixed_float16"])
-    option("cache", "keep the training faces in memory", action=argparse.BooleanOptionalAction)
-    parser.add_argument("--workers", type=int, help="processes that prepare the records")
-    parser.add_argument(
-        "--prepare-only", action="store_true", help="make the records, do not train"
-    )
-    parser.add_argument(
-        "--overwrite", action="store_true", help="make records anew that were made otherwise"
-    )
-    parser.add_argument(
-        "--index", type=int, default=0, help="which share of the runs is this machine's, from 0"
-    )
-    parser.add_argument("--of", type=count, default=1, help="machines that share the runs")
-    parser.add_argument(
-        "--smoke",
-        action="store_true",
-        help="tiny, to see it work, in an OUT of its own; the figures mean nothing",
-    )
+    add_to(parser, declared)
     return parser

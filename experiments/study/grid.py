@@ -45,12 +45,8 @@ class Training:
     @property
     def folder(self):
         """Where the run lies; the records must be there."""
-        # Those that differ from the paper's: a new setting leaves the old names as they are.
-        chosen = {
-            field.name: getattr(self.settings, field.name)
-            for field in dataclasses.fields(self.settings)
-            if getattr(self.settings, field.name) != field.default
-        }
+        # A new setting leaves the old names as they are.
+        chosen = {"detector": self.settings.detector, **self.settings.chosen()}
         chosen.pop("cache", None)  # Changes nothing but the speed.
         if self.before is not None:
             chosen["start"] = files.name_of(self.before.folder)  # Wherever OUT lies.
@@ -61,11 +57,10 @@ class Training:
     def _words(self):
         settings = self.settings
         parts = ("frequency", "rfam", "similarity", "head_norm")
-        without = [
-            f"no-{part.replace('_', '-')}" for part in parts if getattr(settings, part) is False
-        ]
+        chosen = settings.chosen()
+        without = [f"no-{part.replace('_', '-')}" for part in parts if chosen.get(part) is False]
         methods = [] if settings.methods is None else sorted(settings.methods)
-        words = [settings.architecture, settings.backbone, *without, *methods]
+        words = [settings.detector, settings.backbone, *without, *methods]
         return "-".join([*words, f"seed{settings.seed}"])
 
     def result(self, records, methods=None, split="test"):

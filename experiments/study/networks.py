@@ -12,4 +12,4 @@ ABLATIONS = {
 BASELINE, WITHOUT_RFAM, WITHOUT_MPSM, _, WHOLE = ABLATIONS
 LRL = {}
 # Roessler et al. train the head alone at first, on pretrained weights.
-XCEPTION = {"architecture": "classifier", "backbone": "xception", "head_epochs": 3}
+XCEPTION = {"detector": "classifier", "backbone": "xception", "head_epochs": 3}

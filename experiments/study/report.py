@@ -12,7 +12,7 @@ from experiments.study.datasets import Records
 from experiments.study.grid import Training
 from lrl_keras.saving import run as saving
 from lrl_keras.system import files, hardware
-from lrl_keras.training.trainer import Settings
+from lrl_keras.training.settings import options
 
 # What Sec. 4.1 states, and what it leaves open.
 _STATED = (
@@ -45,7 +45,7 @@ _SILENT = (
 )
 # Of the networks of the paper's tables; that of LRL is not named.
 _BASELINE = "xception"
-_PAPER = {field.name: field.default for field in dataclasses.fields(Settings)}
+_PAPER = {name: option.default for name, option in options("lrl").items()}
 # Of the figures, beside what the networks are made with.
 _PACKAGES = ("numpy", "scipy")
 
@@ -230,9 +230,9 @@ def _table(table, level, with_paper):
 def _comparison(runs, records):
     same, different, silent = [], [], []
     used = [run.settings for run in runs]
-    ours = [settings for settings in used if settings.architecture == "lrl"]
+    ours = [settings for settings in used if settings.detector == "lrl"]
     for name in _STATED:
-        values = sorted({getattr(settings, name) for settings in used})
+        values = sorted({each.content()[name] for each in used if name in each.content()})
         line = f"{name}: {', '.join(map(str, values))}"
         if values == [_PAPER[name]]:
             same.append(line)
@@ -242,11 +242,11 @@ def _comparison(runs, records):
         has = [each for each in ours if each.similarity or name not in _OF_SIMILARITY]
         if any(getattr(each, name) == _PAPER[name] for each in has):
             different.append(text)
-    others = {each.backbone for each in used if each.architecture == "classifier"} - {_BASELINE}
+    others = {each.backbone for each in used if each.detector == "classifier"} - {_BASELINE}
     if others:
         different.append(f"the classifier: {', '.join(sorted(others))}; the paper: {_BASELINE}")
     for name in _SILENT:
-        silent += [f"{name}: {text}" for text in _by_architecture(used, name)]
+        silent += [f"{name}: {text}" for text in _by_detector(used, name)]
     for each in records:
         arguments, gaps = each.opened.arguments, list(datasets.gaps(each.opened))
         text = ", ".join(f"{key} {value}" for key, value in sorted(arguments.items()))
@@ -261,14 +261,12 @@ def _comparison(runs, records):
     return same, different, silent
 
 
-def _by_architecture(used, name):
-    """The values of a setting, apart for each architecture where they differ."""
+def _by_detector(used, name):
+    """The values of a setting, apart for each detector where they differ."""
     found = {}
     for settings in used:
-        # What the classifier does not have says nothing of it.
-        if settings.architecture == "lrl" or name not in ("decoder", "attend_streams"):
-            values = found.setdefault(settings.architecture, set())
-            values.add(str(getattr(settings, name)))
+        if name in settings.content():
+            found.setdefault(settings.detector, set()).add(str(settings.content()[name]))
     texts = {kind: ", ".join(sorted(values)) for kind, values in found.items()}
     if len(set(texts.values())) == 1:
         return list(texts.values())[:1]
@@ -317,7 +315,7 @@ def _plain(cell):
 
 def _about(run):
     return {
-        "settings": dataclasses.asdict(run.settings),
+        "settings": run.settings.content(),
         "records": run.records.name,
         "finished": run.finished(),
         "seconds": run.seconds(),

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import sys
 import warnings
 
 _PROBLEMS = {
@@ -12,6 +13,17 @@ _PROBLEMS = {
     "cut_off": "clips that are cut off",
 }
 _SHOWN_PROBLEMS = 10
+RUN = "folder of the run, or default: the shipped detector"
+
+
+def verbosity():
+    """For Keras: a moving bar on a terminal, a line an epoch elsewhere."""
+    return 1 if sys.stderr.isatty() else 2
+
+
+def standard_output_to_error():
+    """Keras prints its progress to standard output, which is for results."""
+    return contextlib.redirect_stdout(sys.stderr)
 
 
 def print_json(value):

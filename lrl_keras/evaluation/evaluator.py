@@ -21,7 +21,7 @@ def evaluate(model, records, split="test", *, methods=None, batch_size=32, out=N
     Each method is measured against all real faces of the split.
 
     Args:
-        model: one of `lrl_keras.models.ARCHITECTURES`.
+        model: one of `lrl_keras.models.DETECTORS`.
         records: folder of finished records, or `lrl_keras.data.Records`.
         split: `"train"`, `"val"`, `"test"`, or `"all"` of them where a model has been trained on
             others. Defaults to `"test"`.
@@ -33,7 +33,7 @@ def evaluate(model, records, split="test", *, methods=None, batch_size=32, out=N
 
     Returns:
         dict with `frame` and `video`, each `{"overall": figures, "methods": {method: figures}}`,
-        and what was measured: `split`, `methods`, `threshold`, `architecture`, `model`, `records`,
+        and what was measured: `split`, `methods`, `threshold`, `detector`, `model`, `records`,
         `manifest_sha256`. `figures` has `accuracy` and `balanced_accuracy` at the threshold 0.5,
         `auc`, `average_precision`, `eer` (with `eer_threshold`), all in [0, 1], and the counts
         `real` and `forged`.

@@ -5,7 +5,7 @@ from sklearn import metrics as sk
 
 from lrl_keras.errors import InputError
 from lrl_keras.metrics import equal_error_rate
-from lrl_keras.saving.run import architecture, versions
+from lrl_keras.saving.run import versions
 
 # Above it a face is called forged.
 THRESHOLD = 0.5
@@ -88,7 +88,7 @@ def of(labels, scores):
 def provenance(model, records):
     """What was measured with what: the model's configuration, the records' manifest, versions."""
     return {
-        "architecture": architecture(model),
+        "detector": model.NAME,
         "model": model.get_config(),
         "manifest_sha256": records.fingerprint,
         "records": records.about,

@@ -46,7 +46,7 @@ def measure(
     degradation, the level and the face's dataset, method, video and frame alone.
 
     Args:
-        models: dict of name to model, each one of `lrl_keras.models.ARCHITECTURES`. A face is
+        models: dict of name to model, each one of `lrl_keras.models.DETECTORS`. A face is
             degraded once for all of them.
         records: folder of finished records, or `lrl_keras.data.Records`.
         split: `"train"`, `"val"`, `"test"`, or `"all"` of them where a model has been trained on
@@ -64,7 +64,7 @@ def measure(
         dict of model name to a dict with `clean`, `{"overall": figures, "methods": {method:
         figures}}` as `lrl_keras.evaluation.evaluate` has them at frame level; `cells`, `{name:
         [cell, ...]}` from weak to strong; and what was measured: `split`, `methods`, `seed`,
-        `threshold`, `architecture`, `model`, `records`, `manifest_sha256`, `versions`. A cell has
+        `threshold`, `detector`, `model`, `records`, `manifest_sha256`, `versions`. A cell has
         `level` and `strength`; `changed_pixels`, the mean share of a face's pixels that are no
         longer what they were, and `unchanged_faces`, the number of those without any; and
         `overall` and `methods` as in `clean`, each with `drop`, the clean AUC minus this one, and

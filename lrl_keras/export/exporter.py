@@ -17,7 +17,7 @@ from lrl_keras.export import parity
 from lrl_keras.export.calibration import Calibration
 from lrl_keras.export.folding import OUTPUTS, inference_form
 from lrl_keras.saving import runtimes
-from lrl_keras.saving.run import architecture, versions
+from lrl_keras.saving.run import versions
 from lrl_keras.system import files
 
 FORMATS = runtimes.FORMATS
@@ -61,7 +61,7 @@ def export(
     much it differs.
 
     Args:
-        model: one of `lrl_keras.models.ARCHITECTURES`, as `lrl_keras.load` gives it.
+        model: one of `lrl_keras.models.DETECTORS`, as `lrl_keras.load` gives it.
         out: folder, made where it is missing; or for all but a SavedModel a file that ends in
             `.tflite`, `.onnx` or `.xml`. A SavedModel becomes the next version, `out/1`, `out/2`,
             ..., with `out/models.config` and `out/batching.config` for TensorFlow Serving.
@@ -115,7 +115,7 @@ def export(
         report = {
             "format": format,
             **about,
-            "architecture": architecture(model),
+            "detector": model.NAME,
             "model": model.get_config(),
             "weights_sha256": _fingerprint(model),
             "versions": {**versions(), **_versions(format)},

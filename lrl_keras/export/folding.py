@@ -26,7 +26,7 @@ def inference_form(model, outputs="all", fold=True):
     excitation blocks keep their four axes, so that no format needs to change the layout there.
 
     Args:
-        model: one of `lrl_keras.models.ARCHITECTURES`.
+        model: one of `lrl_keras.models.DETECTORS`.
         outputs: `"all"`, or `"label"` to leave out mask and similarity: no decoder is computed.
         fold: `False` leaves the layers as they are.
 

@@ -1,12 +1,16 @@
 """A backbone with one output: the Xception of Tables 1 to 3."""
 
+from typing import ClassVar
+
 import keras
 
 from lrl_keras.models.backbones.table import from_config, streams
-from lrl_keras.models.detector import Detector, checked_integer
+from lrl_keras.models.backbones.table import options as backbone_options
+from lrl_keras.models.detector import Detector, checked_integer, register_detector
+from lrl_keras.system.options import Option
 
 
-@keras.saving.register_keras_serializable("lrl_keras")
+@register_detector("classifier")
 class Classifier(Detector):
     """A backbone, the mean of its last map, and one dense layer that calls the face forged.
 
@@ -26,6 +30,11 @@ class Classifier(Detector):
     Reference: Roessler et al., "FaceForensics++: Learning to Detect Manipulated Facial Images",
     ICCV 2019.
     """
+
+    OPTIONS: ClassVar[dict[str, Option]] = {
+        **backbone_options("xception"),
+        "image_size": Option(299, "side of the input, pixels", least=32, most=4096),
+    }
 
     def __init__(
         self,

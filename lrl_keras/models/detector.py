@@ -1,12 +1,57 @@
 """What every network here has in common: faces in, a label and perhaps more out."""
 
+from typing import ClassVar
+
 import keras
 
-from lrl_keras.losses import LabelLoss, SegmentationLoss, SimilarityLoss
+from lrl_keras.errors import InputError
+from lrl_keras.losses import LabelLoss
 from lrl_keras.metrics import EqualErrorRate
-from lrl_keras.optimizers import AdamL2
+from lrl_keras.optimizers import SCHEDULES, AdamL2
+from lrl_keras.system.options import Option
 
-LOSS_WEIGHTS = {"label": 1.0, "similarity": 10.0, "mask": 1.0}
+DETECTORS = {}
+
+
+def register_detector(name):
+    """Class decorator that makes a `Detector` known by a name: to `build`, the command line, runs.
+
+    Args:
+        name: of the detector, in lower case with underlines.
+    """
+
+    def register(kind):
+        if DETECTORS.get(name, kind).__qualname__ != kind.__qualname__:
+            raise ValueError(f"Detector {name!r} is there already: {DETECTORS[name].__qualname__}")
+        kind.NAME = name
+        DETECTORS[name] = keras.saving.register_keras_serializable("lrl_keras")(kind)
+        return DETECTORS[name]
+
+    return register
+
+
+def detector(name):
+    """The class of a detector.
+
+    Raises:
+        InputError: there is no detector of this name.
+    """
+    if not isinstance(name, str) or name not in DETECTORS:
+        raise InputError(f"detector must be one of {', '.join(DETECTORS)}. Received: {name!r}")
+    return DETECTORS[name]
+
+
+def build(name, **options):
+    """A detector by its name, e.g. `build("lrl", backbone="tiny", image_size=160)`.
+
+    Args:
+        name: one of `DETECTORS`.
+        **options: arguments of its class.
+
+    Raises:
+        InputError: there is no detector of this name.
+    """
+    return detector(name)(**options)
 
 
 class Detector(keras.Model):
@@ -15,12 +60,34 @@ class Detector(keras.Model):
     Whatever it is compiled for and fed with may hold the targets of every output that a network
     of this package can have; those of outputs that this one lacks are left out.
 
+    A subclass is one file that begins with `@register_detector("name")`, and may have
+
+    - `OPTIONS`: `Option` by name, arguments of its constructor that the command line offers; one
+      that is called like an option of training replaces it there, with a default of its own.
+    - `LOSS_OPTIONS`: `Option` by name, the arguments of its method `losses`.
+
     Attributes:
         image_size: side S of the input in pixels.
         patches: k of the output `"similarity"`, where there is one.
         crop_margin: side of the face crop over the longer side of the detected face.
         crop_size: side in pixels to which crops were resized in the training records.
     """
+
+    OPTIONS: ClassVar[dict[str, Option]] = {}
+    LOSS_OPTIONS: ClassVar[dict[str, Option]] = {
+        "label_weight": Option(1.0, "weight of the label loss", least=0, most=1e6)
+    }
+
+    def losses(self, label_weight=1.0):
+        """What the detector is trained with.
+
+        Args:
+            label_weight: weight of the label loss.
+
+        Returns:
+            (losses, weights): dicts by output.
+        """
+        return {"label": LabelLoss()}, {"label": label_weight}
 
     @property
     def stages(self):
@@ -31,25 +98,33 @@ class Detector(keras.Model):
             if isinstance(layer, keras.Model) and layer.name != "decoder"
         ]
 
-    def compile(self, optimizer=None, loss=None, loss_weights=None, metrics=None, **kwargs):
+    def compile(
+        self,
+        optimizer=None,
+        loss=None,
+        loss_weights=None,
+        metrics=None,
+        *,
+        schedule=None,
+        **kwargs,
+    ):
         """Compile with the paper's settings where nothing else is said.
 
         Args:
             optimizer: defaults to `AdamL2()`.
-            loss: defaults to `LabelLoss` for `"label"` (Eq. 11), `SimilarityLoss`
-                (Eq. 10) and `SegmentationLoss` for `"mask"` (Eq. 12).
-            loss_weights: defaults to 1, 10 and 1 in that order (Eq. 13, Sec. 4.1).
+            loss, loss_weights: default to those of `losses` (Eq. 10 to 13, Sec. 4.1).
             metrics: defaults to accuracy, AUC and EER of `"label"`.
+            schedule: what `fit` multiplies the learning rate by, see
+                `lrl_keras.optimizers.SCHEDULES`. Defaults to halving it every ten epochs
+                (Sec. 4.1) where no optimizer is given, and to leaving it alone where one is.
             **kwargs: further arguments of `keras.Model.compile`.
         """
         if loss is None:
-            loss = {"label": LabelLoss()}
-            if "similarity" in self.output:
-                loss["similarity"] = SimilarityLoss(self.patches)
-            if "mask" in self.output:
-                loss["mask"] = SegmentationLoss()
-            if loss_weights is None:
-                loss_weights = LOSS_WEIGHTS
+            loss, weights = self.losses()
+            loss_weights = weights if loss_weights is None else loss_weights
+        if schedule is None and optimizer is None:
+            schedule = SCHEDULES["halving"]()
+        optimizer = AdamL2() if optimizer is None else optimizer
         if metrics is None:
             # Keras puts the output's name before the metric's where there are several outputs.
             prefix = "label_" if len(self.output) == 1 else ""
@@ -61,12 +136,31 @@ class Detector(keras.Model):
                 ]
             }
         super().compile(
-            optimizer=AdamL2() if optimizer is None else optimizer,
+            optimizer=optimizer,
             loss=self._supervised(loss),
             loss_weights=self._supervised(loss_weights),
             metrics=metrics,
             **kwargs,
         )
+        self.schedule = schedule
+        # `fit` changes the optimizer's own.
+        self._rate = None if schedule is None else float(self.optimizer.learning_rate)
+
+    def get_compile_config(self):
+        config = super().get_compile_config()
+        if config is not None and self.schedule is not None:
+            config["schedule"] = keras.saving.serialize_keras_object(self.schedule)
+            config["optimizer"]["config"]["learning_rate"] = self._rate
+        return config
+
+    def fit(self, *args, epochs=1, callbacks=None, **kwargs):
+        """`keras.Model.fit`, with the learning rate by the schedule of `compile`."""
+        if self.schedule is not None:
+            following = keras.callbacks.LearningRateScheduler(
+                lambda epoch: self._rate * self.schedule(epoch, epochs)
+            )
+            callbacks = [following, *(callbacks or [])]
+        return super().fit(*args, epochs=epochs, callbacks=callbacks, **kwargs)
 
     def compile_from_config(self, config):
         """Compile as before saving; Keras leaves this to models with a `compile` of their own."""

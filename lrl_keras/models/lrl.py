@@ -1,14 +1,20 @@
 """The network of Local Relation Learning (Fig. 1, Sec. 3)."""
 
+from typing import ClassVar
+
 import keras
 
 from lrl_keras.layers import RFAM, BilinearResize, FrequencyFilter, PatchSimilarity
+from lrl_keras.losses import SegmentationLoss, SimilarityLoss
 from lrl_keras.models.backbones.table import LEVELS, from_config, streams
+from lrl_keras.models.backbones.table import options as backbone_options
+from lrl_keras.models.decoder import DECODERS
 from lrl_keras.models.decoder import decoder as build_decoder
-from lrl_keras.models.detector import Detector, checked_integer
+from lrl_keras.models.detector import Detector, checked_integer, register_detector
+from lrl_keras.system.options import Option
 
 
-@keras.saving.register_keras_serializable("lrl_keras")
+@register_detector("lrl")
 class LRL(Detector):
     """Local Relation Learning for face forgery detection.
 
@@ -58,6 +64,32 @@ class LRL(Detector):
 
     Reference: Fig. 1, Sec. 3.1 to 3.4.
     """
+
+    OPTIONS: ClassVar[dict[str, Option]] = {
+        **backbone_options("efficientnet_b4"),
+        "image_size": Option(299, "side of the input, pixels", least=32, most=4096),
+        "patches": Option(5, "k, patches along each side", least=1, most=64),
+        "alpha": Option(0.33, "low-frequency triangle that is filtered out", least=0, most=2),
+        "decoder": Option("light", " or ".join(DECODERS), DECODERS, metavar="DECODER"),
+        "frequency": Option(True, "the frequency stream (Table 4)"),
+        "rfam": Option(
+            None, "RFAM (Table 4)", type=bool, stated="on where there is a frequency stream"
+        ),
+        "similarity": Option(True, "MPSM (Table 4)"),
+        "head_norm": Option(True, "standardise the similarity for the label"),
+        "attend_streams": Option(True, "feed attended maps to the next stage"),
+    }
+    LOSS_OPTIONS: ClassVar[dict[str, Option]] = {
+        **Detector.LOSS_OPTIONS,
+        "similarity_weight": Option(10.0, "weight of the similarity loss", least=0, most=1e6),
+        "mask_weight": Option(1.0, "weight of the mask loss", least=0, most=1e6),
+        "similarity_norm": Option(False, "Eq. (10) literally"),
+        "pixel_reduction": Option(
+            "mean",
+            "over the pixels in the mask loss; sum is Eq. (12) literally",
+            ("mean", "sum"),
+        ),
+    }
 
     def __init__(
         self,
@@ -142,6 +174,32 @@ class LRL(Detector):
         self.decoder = decoder
         self.crop_margin = float(crop_margin)
         self.crop_size = int(crop_size or image_size)
+
+    def losses(
+        self,
+        label_weight=1.0,
+        similarity_weight=10.0,
+        mask_weight=1.0,
+        similarity_norm=False,
+        pixel_reduction="mean",
+    ):
+        """What the network is trained with (Eq. 10 to 13).
+
+        Args:
+            label_weight, similarity_weight, mask_weight: weights of the losses, Eq. (13).
+            similarity_norm: `True` for Eq. (10) literally, see `SimilarityLoss`.
+            pixel_reduction: `"sum"` for Eq. (12) literally, see `SegmentationLoss`.
+
+        Returns:
+            (losses, weights): dicts by output.
+        """
+        losses, weights = super().losses(label_weight)
+        if self.similarity:
+            losses["similarity"] = SimilarityLoss(self.patches, norm=similarity_norm)
+            weights["similarity"] = similarity_weight
+        losses["mask"] = SegmentationLoss(pixel_reduction)
+        weights["mask"] = mask_weight
+        return losses, weights
 
     @staticmethod
     def _multi_scale(fused):

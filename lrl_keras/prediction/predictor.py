@@ -43,7 +43,7 @@ def predict(
     score is the highest of its faces, and the video's score the mean over the frames with a face.
 
     Args:
-        model: one of `lrl_keras.models.ARCHITECTURES`.
+        model: one of `lrl_keras.models.DETECTORS`.
         inputs: path or list of paths of images, videos and folders, in any mix. In folders
             (searched with all below them) files that are neither are skipped, with a line on
             standard error.

@@ -8,7 +8,7 @@ from importlib import metadata
 from pathlib import Path
 
 from lrl_keras.errors import InputError
-from lrl_keras.models import ARCHITECTURES
+from lrl_keras.models import detector
 from lrl_keras.saving.checkpoints import load_weights, save_weights
 from lrl_keras.system import files
 
@@ -28,8 +28,7 @@ class Run:
     Attributes:
         name: as the user gave it.
         folder: where it lies, a path or URL.
-        architecture: name of its network in `lrl_keras.models.ARCHITECTURES`.
-        patches: k of its network, `None` where that has none.
+        detector: name of its network in `lrl_keras.models.DETECTORS`.
         settings: dict of the settings that it was trained with; `None` where it was not trained
             by `lrl-keras train`.
         records: SHA-256 of the manifest of the records that it was trained on, or `None`.
@@ -41,10 +40,11 @@ class Run:
     def __init__(self, name, folder, config):
         self.name, self.folder = str(name), str(folder)
         self._model = config["model"]
-        # Runs from before there was a choice do not say it.
-        self.architecture = config.get("architecture", "lrl")
-        self.patches = self._model.get("patches")
+        # Runs of before say `architecture`, the first ones nothing.
+        self.detector = config.get("detector", config.get("architecture", "lrl"))
         self.settings = config.get("settings")
+        if isinstance(self.settings, dict) and "architecture" in self.settings:
+            self.settings["detector"] = self.settings.pop("architecture")
         self.records = config.get("records", {}).get("manifest_sha256")
         self.start = config.get("start", {}).get("weights_sha256")
         self.calibration = config.get("calibration")
@@ -72,11 +72,10 @@ class Run:
 
         Args:
             folder: of the run, also a URL.
-            model: its network, one of `lrl_keras.models.ARCHITECTURES`.
+            model: its network, one of `lrl_keras.models.DETECTORS`.
             about: JSON-able; what else is known of it, by name.
         """
-        name = architecture(model)
-        known = {"architecture": name, "model": model.get_config(), "versions": versions()}
+        known = {"detector": model.NAME, "model": model.get_config(), "versions": versions()}
         config = {"schema_version": _SCHEMA_VERSION, **about, **known}
         text = json.dumps(config, indent=1, sort_keys=True)
         files.write_text(files.join(folder, CONFIG), text + "\n")
@@ -108,14 +107,13 @@ class Run:
     def network(self):
         """Its network with the best weights, see `load`."""
         source = self.path(CONFIG)
-        if not isinstance(self.architecture, str) or self.architecture not in ARCHITECTURES:
-            raise InputError(
-                f"{source}: architecture must be one of {', '.join(ARCHITECTURES)}, received "
-                f"{self.architecture!r}"
-            )
+        try:
+            kind = detector(self.detector)
+        except InputError as error:
+            raise InputError(f"{source}: {error}") from None
         _check_modules(self._model, source)
         try:
-            model = ARCHITECTURES[self.architecture].from_config(self._model)
+            model = kind.from_config(self._model)
         except (AttributeError, ImportError, KeyError, TypeError, ValueError) as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             raise InputError(f"{source}: no valid model configuration ({reason})") from error
@@ -143,7 +141,7 @@ def load(run):
             comes with this package.
 
     Returns:
-        one of `lrl_keras.models.ARCHITECTURES` with the best weights, not compiled, under the
+        one of `lrl_keras.models.DETECTORS` with the best weights, not compiled, under the
         dtype policy in force.
 
     Raises:
@@ -156,7 +154,7 @@ def save(model, run, *, half=False, about=None):
     """Write a network as a run directory that `load` reads; it has no history and no records.
 
     Args:
-        model: one of `lrl_keras.models.ARCHITECTURES`.
+        model: one of `lrl_keras.models.DETECTORS`.
         run: folder, also a URL; must not hold a run already.
         half: whether kernels are stored in float16.
         about: JSON-able; what else `config.json` says of it, by name.
@@ -203,11 +201,6 @@ def locked(folder):
 def versions():
     """Versions of what a network is made with, by package."""
     return {name: metadata.version(name) for name in ("lrl-keras", "keras", "tensorflow")}
-
-
-def architecture(model):
-    """The name of a network in `ARCHITECTURES`."""
-    return next(name for name, kind in ARCHITECTURES.items() if type(model) is kind)
 
 
 def _read(folder):

@@ -1,4 +1,6 @@
-"""What a source lets its user choose, declared once for Python and for the command line."""
+"""An option, declared once: for Python, the command line, config.json and the docs."""
+
+from __future__ import annotations
 
 import argparse
 import dataclasses
@@ -10,15 +12,22 @@ from lrl_keras.errors import InputError
 
 @dataclasses.dataclass(frozen=True)
 class Option:
-    """One choice that a source offers.
+    """One value that a user may choose.
 
     Attributes:
-        default: its value where none is given; its type is that of every value (`int`, `float`,
-            `str` or `bool`; of a tuple: of each entry).
+        default: the value where none is given; `None` where there is nothing then, which may be
+            given too.
         help: one line for `--help`, without the default.
-        choices: the values that a text may have; none: any.
+        choices: the values that it may have; none: any.
         least, most: bounds of a number, inclusive.
         metavar: what stands for the value in `--help`.
+        type: of the value, or of each of several: `int`, `float`, `str` or `bool`. Default: that of
+            the default.
+        many: whether it takes several values. Default: where the default is a tuple.
+        stated: what `--help` says of the default. Default: the default itself.
+        optional: whether `None` may be given, on the command line as `none`. Default: where the
+            default is `None`.
+        switch: whether `--no-NAME` is left out.
     """
 
     default: object
@@ -27,16 +36,21 @@ class Option:
     least: float = -math.inf
     most: float = math.inf
     metavar: str | None = None
+    type: type | None = None
+    many: bool | None = None
+    stated: str | None = None
+    optional: bool | None = None
+    switch: bool = False
 
-    @property
-    def many(self):
-        """Whether the option takes several values."""
-        return isinstance(self.default, tuple)
-
-    @property
-    def type(self):
-        """Type of the value, or of each of several."""
-        return type(self.default[0] if self.many else self.default)
+    def __post_init__(self):
+        derived = {
+            "many": isinstance(self.default, tuple),
+            "optional": self.default is None,
+            "type": type(self.default[0] if isinstance(self.default, tuple) else self.default),
+        }
+        for name, value in derived.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
 
     def check(self, name, value):
         """The value in its own type.
@@ -49,6 +63,8 @@ class Option:
             InputError: another type, none of the choices or out of bounds; several, but none or
                 one twice.
         """
+        if value is None and self.optional:
+            return None
         if not self.many:
             return self._one(name, value)
         if not isinstance(value, tuple | list) or not value:
@@ -64,6 +80,8 @@ class Option:
         Raises:
             argparse.ArgumentTypeError: another type or out of bounds.
         """
+        if self.optional and text == "none":
+            return None
         try:
             return self._one("", self.type(text))
         except InputError as error:
@@ -72,6 +90,18 @@ class Option:
             raise argparse.ArgumentTypeError(
                 f"must be {self._wanted()}. Received: {text!r}"
             ) from None
+
+    @property
+    def words(self):
+        """The default as `--help` states it, `None` where that says nothing."""
+        if self.stated is not None:
+            return self.stated
+        if self.default is None:
+            return None
+        if self.type is bool:
+            return "on" if self.default else "off"
+        values = self.default if self.many else (self.default,)
+        return " ".join(map(_shown, values)) or "none"
 
     def _one(self, name, value):
         if self.type is float and type(value) is int:
@@ -90,17 +120,37 @@ class Option:
     def _wanted(self):
         if self.type not in (int, float):
             return {str: "a text", bool: "true or false"}[self.type]
-        least = "" if self.least == -math.inf else f" from {self.least}"
-        most = "" if self.most == math.inf else f" to {self.most}"
+        least = "" if self.least == -math.inf else f" from {_shown(self.least)}"
+        most = "" if self.most == math.inf else f" to {_shown(self.most)}"
         return ("a whole number" if self.type is int else "a number") + least + most
 
 
-def complete(options, given):
-    """All options of a source with their values.
+def _shown(value):
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+@dataclasses.dataclass(frozen=True)
+class Argument:
+    """What a command takes by its place.
+
+    Attributes:
+        metavar: what stands for it in `--help`.
+        help: one line for `--help`.
+        count: how many: `None` for one, `"+"` for one or more, `"?"` where it may be left out.
+    """
+
+    metavar: str
+    help: str
+    count: str | None = None
+
+
+def complete(options, given, owner="this source"):
+    """All options with their values.
 
     Args:
         options: `Option` by name.
         given: values by name, those that the user chose.
+        owner: what has these options, for the error.
 
     Raises:
         InputError: an option that is not declared, or a value that it does not take.
@@ -108,7 +158,7 @@ def complete(options, given):
     for name in given:
         if name not in options:
             known = ", ".join(options) or "none at all"
-            raise InputError(f"this source has no option {name}; it has: {known}")
+            raise InputError(f"{owner} has no option {name}; it has: {known}")
     return {
         name: option.check(name, given.get(name, option.default))
         for name, option in options.items()
@@ -120,24 +170,27 @@ def add_to(parser, options):
 
     Args:
         parser: the parser.
-        options: `Option` by name; the name's underlines become dashes.
+        options: `Option` or `Argument` by name; the name's underlines become dashes.
     """
     for name, option in options.items():
-        default, arguments = option.default, {}
-        if option.type is bool:
-            default = "on" if default else "off"
+        if isinstance(option, Argument):
+            parser.add_argument(name, metavar=option.metavar, nargs=option.count, help=option.help)
+            continue
+        arguments = {}
+        if option.switch:
+            arguments["action"] = "store_true"
+        elif option.type is bool:
             arguments["action"] = argparse.BooleanOptionalAction
         else:
-            default = " ".join(map(str, default)) if option.many else default
-            default = "none" if default == "" else default
             # The choices are told better by argparse itself.
             arguments["type"] = option.type if option.choices else option.read
             arguments["metavar"] = option.metavar
             arguments["choices"] = option.choices or None
             arguments["nargs"] = "+" if option.many else None
+        stated = "" if option.switch or option.words is None else f" (default: {option.words})"
         parser.add_argument(
             "--" + name.replace("_", "-"),
             default=argparse.SUPPRESS,
-            help=f"{option.help} (default: {default})".replace("%", "%%"),
+            help=f"{option.help}{stated}".replace("%", "%%"),
             **arguments,
         )

@@ -1,8 +1,7 @@
 """How a network is trained: the settings of a run, and networks built and compiled by them."""
 
 import contextlib
-import dataclasses
-import math
+import types
 import warnings
 
 import keras
@@ -11,183 +10,166 @@ import tensorflow as tf
 from lrl_keras.data.augment.choices import AUGMENTATIONS
 from lrl_keras.data.records import names_of
 from lrl_keras.errors import InputError
-from lrl_keras.losses import LabelLoss, SegmentationLoss, SimilarityLoss
-from lrl_keras.models import ARCHITECTURES, BACKBONES
-from lrl_keras.models.decoder import DECODERS
-from lrl_keras.optimizers import AdamL2
+from lrl_keras.models import DETECTORS, detector
+from lrl_keras.optimizers import SCHEDULES, AdamL2
 from lrl_keras.saving.run import CONFIG, Run
+from lrl_keras.system.options import Option, complete
 from lrl_keras.training.cpu import fixed_sums, fused_norm, pointwise
 
-# The backbone of each architecture where none is named, and the settings that LRL alone has.
-_BACKBONES = {"lrl": "efficientnet_b4", "classifier": "xception"}
-_OF_LRL = (
-    "patches",
-    "alpha",
-    "frequency",
-    "rfam",
-    "similarity",
-    "head_norm",
-    "attend_streams",
-    "decoder",
-    "similarity_weight",
-    "mask_weight",
-    "similarity_norm",
-    "pixel_reduction",
-)
-_CHOICES = {
-    "architecture": tuple(ARCHITECTURES),
-    "backbone": tuple(BACKBONES),
-    "decoder": DECODERS,
-    "augment": AUGMENTATIONS,
-    "pixel_reduction": ("mean", "sum"),
-    "precision": ("auto", "float32", "mixed_float16", "mixed_bfloat16"),
+DETECTOR = Option("lrl", ", ".join(DETECTORS), tuple(DETECTORS), metavar="DETECTOR")
+# Those of every training; a detector adds its own.
+OPTIONS = {
+    "start": Option(
+        None,
+        "run that training begins with the weights of, or default: the shipped detector",
+        metavar="RUN",
+        type=str,
+        stated="none",
+    ),
+    "methods": Option(
+        None,
+        "forgery methods to train on and to choose the best epoch by",
+        metavar="METHOD",
+        type=str,
+        many=True,
+        stated="all",
+    ),
+    "head_epochs": Option(
+        0, "first epochs that leave the backbones as they are", least=0, most=1_000_000
+    ),
+    "frozen_norm": Option(False, "leave the backbones' BatchNormalization as it was at the start"),
+    "epochs": Option(50, "passes over the balanced training split", least=1, most=1_000_000),
+    "batch_size": Option(32, "faces a step, over all GPUs", least=1, most=1_000_000),
+    "learning_rate": Option(2e-4, "of the first epoch", least=1e-12, most=1e12),
+    "schedule": Option("halving", "of the learning rate", tuple(SCHEDULES)),
+    **{name: each for kind in SCHEDULES.values() for name, each in kind.OPTIONS.items()},
+    "weight_decay": Option(1e-5, "L2 factor, added to the gradient", least=0, most=1),
+    "averaging": Option(
+        0.0, "momentum of the average of weights that is kept", least=0, most=0.99999
+    ),
+    "augment": Option(
+        "flip",
+        "random changes of the faces; strong: mirrored, turned, scaled, blurred, recoloured, "
+        "noisy, compressed, with parts erased; video: mirrored, of a lower resolution, noisy, "
+        "compressed as video or photograph, and as strong",
+        AUGMENTATIONS,
+    ),
+    "cache": Option(False, "keep the decoded training faces in memory"),
+    "precision": Option(
+        "auto",
+        "auto is mixed_float16 on a GPU, float32 elsewhere",
+        ("auto", "float32", "mixed_float16", "mixed_bfloat16"),
+    ),
+    "seed": Option(0, "of weights, order and augmentation", least=0, most=2**32 - 1),
 }
-_RANGES = (
-    ("alpha", 0, 2),
-    ("head_epochs", 0, 1_000_000),
-    ("weight_decay", 0, 1),
-    ("averaging", 0, 0.99999),
-    ("label_weight", 0, 1_000_000),
-    ("similarity_weight", 0, 1_000_000),
-    ("mask_weight", 0, 1_000_000),
-    ("seed", 0, 2**32 - 1),
-)
 
 
-@dataclasses.dataclass(frozen=True)
+def options(name):
+    """All options of the training of a detector: `Option` by name.
+
+    Args:
+        name: one of `lrl_keras.models.DETECTORS`.
+    """
+    kind = detector(name)
+    return {**OPTIONS, **kind.OPTIONS, **kind.LOSS_OPTIONS}
+
+
 class Settings:
-    """How a run is trained; the defaults are the paper's (Sec. 4.1).
+    """How a run is trained; the defaults are the paper's (Sec. 4.1). Each option is an attribute.
 
-    Attributes:
-        architecture: `"lrl"`, or `"classifier"` for the baseline of Tables 1 to 3.
-        backbone: one of `lrl_keras.models.BACKBONES`; default: efficientnet_b4, xception for the
-            classifier.
-        image_size, patches, alpha, weights, frequency, rfam, similarity, head_norm,
-            attend_streams, decoder: as in `lrl_keras.LRL`. The classifier has `image_size` and
-            `weights` alone, and no loss but that of the label.
-        start: run that training begins with the weights of, in place of `weights`; or
-            `"default"`, the shipped detector. Its network must be the same but for `image_size`.
-        methods: forgery methods that are trained on and chosen by, beside all real faces;
-            default: all of the records.
-        head_epochs: epochs at the beginning that leave the backbones as they are.
-        frozen_norm: whether the backbones' BatchNormalization stays as it was at the start,
-            statistics, scale and offset: small batches do not disturb it then.
-        epochs: passes over the balanced training split.
-        batch_size: faces a step, over all GPUs.
-        learning_rate: of the first epoch.
-        halve_every: epochs after which the learning rate is halved, each time.
-        weight_decay: L2 factor that is added to the gradient.
-        averaging: momentum of the average over the steps, whose weights are validated and kept in
-            place of the last step's, which differ from step to step; 0: none.
-        label_weight, similarity_weight, mask_weight: weights of the losses, Eq. (13).
-        similarity_norm: `True` for Eq. (10) literally, see `SimilarityLoss`.
-        pixel_reduction: `"sum"` for Eq. (12) literally, see `SegmentationLoss`.
-        augment: `"flip"`, `"strong"`, `"video"` or `"none"`, as in `lrl_keras.data.load`.
-        cache: keep the decoded training examples in memory; changes nothing but the speed.
-        precision: `"float32"`, `"mixed_float16"`, `"mixed_bfloat16"`, or `"auto"` for mixed_float16
-            on a GPU and float32 elsewhere.
-        seed: of initial weights, order, augmentation and dropout.
+    Args:
+        detector: one of `lrl_keras.models.DETECTORS`.
+        **given: values of `options(detector)` that differ from the defaults.
+
+    Raises:
+        InputError: an option that this detector does not have, or a value that it does not take.
     """
 
-    architecture: str = "lrl"
-    backbone: str | None = None
-    image_size: int = 299
-    patches: int = 5
-    alpha: float = 0.33
-    weights: str | None = "imagenet"
-    frequency: bool = True
-    rfam: bool | None = None
-    similarity: bool = True
-    head_norm: bool = True
-    attend_streams: bool = True
-    decoder: str = "light"
-    start: str | None = None
-    methods: tuple[str, ...] | None = None
-    head_epochs: int = 0
-    frozen_norm: bool = False
-    epochs: int = 50
-    batch_size: int = 32
-    learning_rate: float = 2e-4
-    halve_every: int = 10
-    weight_decay: float = 1e-5
-    averaging: float = 0.0
-    label_weight: float = 1.0
-    similarity_weight: float = 10.0
-    mask_weight: float = 1.0
-    similarity_norm: bool = False
-    pixel_reduction: str = "mean"
-    augment: str = "flip"
-    cache: bool = False
-    precision: str = "auto"
-    seed: int = 0
+    __slots__ = ("_values", "detector")
 
-    def __post_init__(self):
-        if self.backbone is None:
-            object.__setattr__(self, "backbone", _BACKBONES.get(self.architecture))
-        # Comes back from JSON as a list.
-        object.__setattr__(self, "methods", names_of(self.methods))
-        for name in ("epochs", "batch_size", "halve_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} must be at least 1, received {getattr(self, name)}")
-        for name, least, most in _RANGES:
-            value = getattr(self, name)
-            if not least <= value <= most:
-                raise InputError(f"{name} must be from {least} to {most}, received {value}")
-        if not 0 < self.learning_rate < math.inf:
-            raise InputError(f"learning_rate must be above 0, received {self.learning_rate}")
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise InputError(
-                    f"{name} must be one of {', '.join(choices)}, received {getattr(self, name)!r}"
-                )
-        if self.averaging and self.head_epochs >= self.epochs:
+    def __init__(self, detector="lrl", **given):
+        declared = options(detector)
+        values = complete(declared, given, f"the training of {detector}")
+        values["methods"] = names_of(values["methods"])
+        if values["averaging"] and values["head_epochs"] >= values["epochs"]:
             raise InputError("averaging needs an epoch that trains all; head_epochs must be fewer")
-        for field in dataclasses.fields(self):
-            if (
-                self.architecture != "lrl"
-                and field.name in _OF_LRL
-                and getattr(self, field.name) != field.default
-            ):
-                raise InputError(
-                    f"{field.name} is of the architecture lrl; leave it out with "
-                    f"{self.architecture!r}"
-                )
+        object.__setattr__(self, "detector", detector)
+        object.__setattr__(self, "_values", types.MappingProxyType(values))
+
+    def __getattr__(self, name):
+        if name.startswith("_") or name not in self._values:
+            raise AttributeError(f"the training of {self.detector} has no option {name!r}")
+        return self._values[name]
+
+    def __setattr__(self, name, value):
+        raise AttributeError(f"settings stay as they are; replace({name}={value!r}) makes others")
+
+    def __eq__(self, other):
+        return isinstance(other, Settings) and self.content() == other.content()
+
+    def __hash__(self):
+        return hash(tuple(self.content().items()))
+
+    def __repr__(self):
+        given = "".join(f", {name}={value!r}" for name, value in self.chosen().items())
+        return f"Settings({self.detector!r}{given})"
+
+    def __reduce__(self):
+        return _settings, (self.content(),)
+
+    def content(self):
+        """Dict of all values, as `config.json` holds them and `Settings` takes them."""
+        return {"detector": self.detector, **self._values}
+
+    def chosen(self):
+        """Dict of the values that are not the defaults."""
+        declared = options(self.detector)
+        return {
+            name: value for name, value in self._values.items() if value != declared[name].default
+        }
+
+    def replace(self, **given):
+        """These settings with other values."""
+        return Settings(**{**self.content(), **given})
+
+    def of(self, declared):
+        """Dict of the values of the options in `declared`."""
+        return {name: self._values[name] for name in declared}
+
+    def words(self):
+        """Dict of all values, each a bool, a number or a text."""
+        found = self.content()
+        if self.methods is not None:
+            found["methods"] = ", ".join(self.methods)
+        return {name: "none" if value is None else value for name, value in found.items()}
 
 
-def words(settings):
-    """The settings that the architecture has, each as a bool, a number or a text."""
-    given = dataclasses.asdict(settings)
-    if settings.methods is not None:
-        given["methods"] = ", ".join(settings.methods)
-    if settings.rfam is None:
-        given["rfam"] = settings.frequency
-    return {
-        name: "none" if value is None else value
-        for name, value in given.items()
-        if settings.architecture == "lrl" or name not in _OF_LRL
-    }
+def _settings(content):
+    return Settings(**content)
 
 
 def saved_settings(run):
-    """The `Settings` that a run was started with: of a folder, or of a `lrl_keras.saving.Run`."""
+    """The `Settings` that a run was started with: of a folder, or of a `lrl_keras.saving.run.Run`.
+
+    Raises:
+        InputError: it was not trained, or with settings that there are no more.
+    """
     run = Run.open(run)
+    if not isinstance(run.settings, dict):
+        raise InputError(f"{run.path(CONFIG)}: has no settings; the run cannot be resumed")
     try:
         return Settings(**run.settings)
-    except TypeError as error:
-        path = run.path(CONFIG)
-        raise InputError(f"{path}: incomplete ({error}); the run cannot be resumed") from None
+    except InputError as error:
+        raise InputError(f"{run.path(CONFIG)}: {error}; the run cannot be resumed") from None
 
 
 def build(settings, records):
     """The network of `settings`, knowing how the faces of the `Records` were cropped."""
-    taken = ["backbone", "image_size", "weights"]
-    if settings.architecture == "lrl":
-        taken += ["patches", "alpha", "frequency", "rfam", "similarity"]
-        taken += ["head_norm", "attend_streams", "decoder"]
-    arguments = {name: getattr(settings, name) for name in taken}
+    kind = detector(settings.detector)
+    arguments = settings.of(kind.OPTIONS)
     arguments |= {"crop_size": records.image_size, "crop_margin": records.margin or 1.3}
     try:
-        model = ARCHITECTURES[settings.architecture](**arguments)
+        model = kind(**arguments)
     except ValueError as error:
         raise InputError(str(error)) from error
     if "similarity" in model.output:
@@ -220,23 +202,18 @@ def compile(model, settings):
         fused_norm.fuse(model)
         pointwise.as_products(model)
         fixed_sums.fix(model)
+    schedule = SCHEDULES[settings.schedule]
+    loss, loss_weights = model.losses(**settings.of(model.LOSS_OPTIONS))
     model.compile(
-        optimizer=AdamL2(
+        AdamL2(
             settings.learning_rate,
             settings.weight_decay,
             use_ema=settings.averaging > 0,
             ema_momentum=settings.averaging,
         ),
-        loss={
-            "label": LabelLoss(),
-            "similarity": SimilarityLoss(settings.patches, norm=settings.similarity_norm),
-            "mask": SegmentationLoss(settings.pixel_reduction),
-        },
-        loss_weights={
-            "label": settings.label_weight,
-            "similarity": settings.similarity_weight,
-            "mask": settings.mask_weight,
-        },
+        loss,
+        loss_weights,
+        schedule=schedule(**settings.of(schedule.OPTIONS)),
         jit_compile=on_gpu,
     )
     _build_losses(model)
@@ -265,10 +242,7 @@ def load_compiled(run):
         InputError: as `lrl_keras.load`.
     """
     run = Run.open(run)
-    if run.settings is not None:
-        settings = saved_settings(run)
-    else:
-        settings = Settings(patches=run.patches or Settings.patches)
+    settings = Settings(run.detector) if run.settings is None else saved_settings(run)
     make_repeatable(settings.seed)
     with precision(settings.precision):
         model = run.network()

@@ -1,6 +1,5 @@
 """Training a run directory from records with `model.fit`, stoppable at any moment."""
 
-import dataclasses
 import os
 import warnings
 
@@ -21,7 +20,6 @@ from lrl_keras.training.settings import (
     make_repeatable,
     precision,
     saved_settings,
-    words,
 )
 
 __all__ = ["Settings", "build", "compile", "saved_settings", "train"]
@@ -46,7 +44,7 @@ def train(records, run, settings=None, *, resume=False, verbose="auto"):
         verbose: as in `keras.Model.fit`.
 
     Returns:
-        the trained network, one of `lrl_keras.models.ARCHITECTURES`, with the weights of the last
+        the trained network, one of `lrl_keras.models.DETECTORS`, with the weights of the last
         epoch. The best by validation AUC are in `run` and are what `lrl_keras.load` reads.
 
     Raises:
@@ -88,16 +86,17 @@ def _fit(records, run, settings, verbose):
     keeper = callbacks.Checkpoints(run)
     # Pretrained weights would be overwritten, and may not be at hand any more.
     begun = bool(keeper.states())
-    weights = None if begun or settings.start else settings.weights
+    without = "weights" in settings.content() and (begun or settings.start)
+    weights = {"weights": None} if without else {}
     with _strategy(settings).scope():
-        model = build(dataclasses.replace(settings, weights=weights), records)
+        model = build(settings.replace(**weights), records)
         if settings.start and not begun:
             Run.open(settings.start).load_weights(model)
         compile(model, settings)
         model.optimizer.build(model.trainable_variables)
     if not Run.exists(run):
         about = {
-            "settings": dataclasses.asdict(settings),
+            "settings": settings.content(),
             "records": {"manifest_sha256": records.fingerprint, "counts": records.counts},
         }
         if settings.start:
@@ -119,9 +118,6 @@ def _fit(records, run, settings, verbose):
             verbose=verbose,
             callbacks=[
                 callbacks.DataEpoch(training),
-                keras.callbacks.LearningRateScheduler(
-                    lambda e: settings.learning_rate * 0.5 ** (e // settings.halve_every)
-                ),
                 callbacks.HeadFirst(settings.head_epochs),
                 callbacks.StopWhenBroken(),
                 keras.callbacks.TensorBoard(logs, write_graph=False),
@@ -131,7 +127,7 @@ def _fit(records, run, settings, verbose):
                 callbacks.Averaged(),
                 callbacks.Hyperparameters(
                     files.join(logs, "hparams"),
-                    {"records": records.folder, **words(settings)},
+                    {"records": records.folder, **settings.words()},
                     # TensorBoard shows the beginning, and takes rows of one name for one.
                     f"{files.name_of(run)} ({run})",
                     keeper,
@@ -154,13 +150,14 @@ def _agree(run, settings, fingerprint, resume):
     if begun.records != fingerprint:
         raise InputError(f"{run}: was trained on other records; give the same ones or a new folder")
     settings = settings or saved
-    for field in dataclasses.fields(Settings):
-        before, now = getattr(saved, field.name), getattr(settings, field.name)
-        if field.name == "start" and before and now:  # They may lie elsewhere now.
+    given = settings.content()
+    for name, before in saved.content().items():
+        now = given.get(name)
+        if name == "start" and before and now:  # They may lie elsewhere now.
             before, now = begun.start, Run.open(now).fingerprint
-        if field.name not in _FREE and before != now:
+        if name not in _FREE and before != now:
             raise InputError(
-                f"{run}: was started with {field.name}={before!r}, received {now!r}; leave it out "
+                f"{run}: was started with {name}={before!r}, received {now!r}; leave it out "
                 "with --resume, or start a new folder"
             )
     return settings

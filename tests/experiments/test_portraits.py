@@ -52,8 +52,7 @@ def run_of(found, mode, architecture):
     (run,) = (
         folder
         for folder, about in found["runs"].items()
-        if about["settings"]["methods"] == [mode]
-        and about["settings"]["architecture"] == architecture
+        if about["settings"]["methods"] == [mode] and about["settings"]["detector"] == architecture
     )
     return Path(run)
 

@@ -1,5 +1,12 @@
 """Backbones, one row or one file each."""
 
-from lrl_keras.models.backbones.table import BACKBONES, LEVELS, Backbone, from_config, streams
+from lrl_keras.models.backbones.table import (
+    BACKBONES,
+    LEVELS,
+    Backbone,
+    from_config,
+    options,
+    streams,
+)
 
-__all__ = ["BACKBONES", "LEVELS", "Backbone", "from_config", "streams"]
+__all__ = ["BACKBONES", "LEVELS", "Backbone", "from_config", "options", "streams"]

@@ -11,6 +11,7 @@ import numpy as np
 from lrl_keras.errors import InputError
 from lrl_keras.models.backbones.efficientnet_lite import efficientnet_lite
 from lrl_keras.models.backbones.tiny import tiny
+from lrl_keras.system.options import Option
 
 LEVELS = ("low", "mid", "high")
 
@@ -100,6 +101,20 @@ BACKBONES = {
         **_MINUS_ONE_TO_ONE,
     ),
 }
+
+
+def options(default):
+    """The `Option`s of a detector that is built on a backbone.
+
+    Args:
+        default: name of the backbone where none is named.
+    """
+    return {
+        "backbone": Option(default, ", ".join(BACKBONES), tuple(BACKBONES), metavar="BACKBONE"),
+        "weights": Option(
+            "imagenet", "imagenet, none, or a weights file of the backbone", optional=True
+        ),
+    }
 
 
 def from_config(backbone):
