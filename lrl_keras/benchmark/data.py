@@ -30,7 +30,7 @@ def benchmark_data(
     split="train",
     batch_size=32,
     image_size=None,
-    augment=AUGMENTATIONS,
+    augment=tuple(AUGMENTATIONS),
     cache=False,
     seconds=2.0,
     warmup=1.0,

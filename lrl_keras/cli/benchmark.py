@@ -7,7 +7,7 @@ from lrl_keras.cli.export import OUTPUTS, QUANTIZATIONS
 from lrl_keras.cli.tables import print_benchmark, print_data_benchmark, print_json
 from lrl_keras.data.augment.choices import AUGMENTATIONS
 from lrl_keras.errors import InputError
-from lrl_keras.saving.runtimes import FORMATS
+from lrl_keras.saving.formats import FORMATS
 from lrl_keras.system.options import Argument, Option
 
 NOTE = (
@@ -48,7 +48,9 @@ GROUPS = {
             None, "side of the input", type=int, least=1, most=4096, stated="the records'"
         ),
         "augment": Option(
-            AUGMENTATIONS, "random changes of the faces, named after RECORDS", AUGMENTATIONS
+            tuple(AUGMENTATIONS),
+            "random changes of the faces, named after RECORDS",
+            tuple(AUGMENTATIONS),
         ),
         "cache": Option(False, "measure with the faces in memory as well", switch=True),
     },

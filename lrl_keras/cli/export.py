@@ -3,7 +3,7 @@
 import json
 
 from lrl_keras.cli.tables import RUN, print_export, print_json
-from lrl_keras.saving.runtimes import FORMATS
+from lrl_keras.saving.formats import FORMATS
 from lrl_keras.system.options import Argument, Option
 
 NOTE = (
@@ -24,7 +24,7 @@ OPTIONS = {
     "format": Option(
         "saved_model",
         "saved_model is for TensorFlow Serving, openvino an .xml and a .bin file",
-        FORMATS,
+        tuple(FORMATS),
     ),
     "outputs": Option("all", "label: without mask and similarity no decoder is computed", OUTPUTS),
     "quantize": Option(

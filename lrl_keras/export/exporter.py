@@ -17,29 +17,12 @@ from lrl_keras.export import parity
 from lrl_keras.export.calibration import Calibration
 from lrl_keras.export.folding import OUTPUTS, inference_form
 from lrl_keras.saving import runtimes
+from lrl_keras.saving.formats import FORMATS
 from lrl_keras.saving.run import versions
 from lrl_keras.system import files
 
-FORMATS = runtimes.FORMATS
 QUANTIZATIONS = ("none", "float16", "int8")
 INPUT_TYPES = ("float32", "uint8")
-
-# The module of each format, and what it needs beside TensorFlow: import name to package.
-_WRITERS = {
-    "saved_model": ("saved_model", {"tensorflow_serving": "tensorflow-serving-api"}),
-    "tflite": ("tflite", {"ai_edge_litert": "ai-edge-litert"}),
-    "onnx": ("onnx", {"tf2onnx": "tf2onnx", "onnx": "onnx", "onnxruntime": "onnxruntime"}),
-    "openvino": (
-        "openvino",
-        {
-            "tf2onnx": "tf2onnx",
-            "onnx": "onnx",
-            "onnxruntime": "onnxruntime",
-            "openvino": "openvino",
-        },
-    ),
-}
-_ENDINGS = {"tflite": ".tflite", "onnx": ".onnx", "openvino": ".xml"}
 
 
 def export(
@@ -88,16 +71,18 @@ def export(
     ):
         if value not in choices:
             raise InputError(f"{name} must be one of {', '.join(choices)}. Received: {value!r}")
-    if quantize == "int8" and format == "saved_model":
-        raise InputError("TensorFlow runs no int8 SavedModel; choose tflite, onnx or openvino")
+    kind = FORMATS[format]
+    if quantize == "int8" and not kind.int8:
+        having = ", ".join(name for name, each in FORMATS.items() if each.int8)
+        raise InputError(f"{format} has no int8; choose one of {having}")
     if (quantize == "int8") != (calibration is not None):
         raise InputError(
             "int8, and nothing else, needs records to calibrate it: --calibration RECORDS"
         )
-    writer = _writer(format)
+    writer = _writer(kind)
     name = "model" + ("-label" if outputs == "label" else "")
     name += {"none": "", "float16": "-float16", "int8": "-int8"}[quantize]
-    place, is_new = _place(out, format, name)
+    place, is_new = _place(out, kind, name)
 
     reference = inference_form(model, outputs, fold=False)
     form = inference_form(model, outputs)
@@ -118,14 +103,14 @@ def export(
             "detector": model.NAME,
             "model": model.get_config(),
             "weights_sha256": _fingerprint(model),
-            "versions": {**versions(), **_versions(format)},
+            "versions": {**versions(), **_versions(kind)},
             **parity.check(reference, written, about, measured),
         }
         report["sha256"] = {
             os.path.relpath(file, scratch): files.sha256(file) for file in _files(scratch)
         }
         _put(scratch, written, place, report)
-    if format == "saved_model":
+    if hasattr(writer, "write_configs"):
         writer.write_configs(os.path.dirname(place))
     return place
 
@@ -156,30 +141,28 @@ def _fingerprint(model):
     return digest.hexdigest()
 
 
-def _writer(format):
-    module, needed = _WRITERS[format]
-    for name, package in needed.items():
+def _writer(kind):
+    for name, package in kind.packages.items():
         try:
             importlib.import_module(name)
         except ImportError:
             raise InputError(
-                f"{format} needs {package}; pip install -c constraints/latest.txt "
+                f"{kind.name} needs {package}; pip install -c constraints/latest.txt "
                 "'lrl-keras[export]'"
             ) from None
-    return importlib.import_module(f"lrl_keras.export.{module}")
+    return importlib.import_module(kind.writer)
 
 
-def _place(out, format, name):
+def _place(out, kind, name):
     """Where the result is to lie, and whether its folder is new."""
     out = os.path.abspath(os.fspath(out)) if not files.is_url(out) else os.fspath(out)
     if files.is_url(out):
         raise InputError(f"{out}: exports go to a folder on this machine; copy the result")
-    ending = _ENDINGS.get(format)
-    suffix = Path(out).suffix
-    if suffix in _ENDINGS.values():
+    ending, suffix = kind.ending, Path(out).suffix
+    if suffix and suffix in {each.ending for each in FORMATS.values()}:
         if suffix != ending:
             fitting = ending or "the name of a folder"
-            raise InputError(f"{out}: does not fit format={format!r}; give {fitting}")
+            raise InputError(f"{out}: does not fit format={kind.name!r}; give {fitting}")
         folder, name = os.path.split(out)
     elif ending:
         folder, name = out, name + ending
@@ -226,6 +209,5 @@ def _put(scratch, written, place, report):
     os.replace(written, place)
 
 
-def _versions(format):
-    packages = _WRITERS[format][1].values()
-    return {package: metadata.version(package) for package in packages}
+def _versions(kind):
+    return {package: metadata.version(package) for package in kind.packages.values()}

@@ -49,10 +49,9 @@ OPTIONS = {
     ),
     "augment": Option(
         "flip",
-        "random changes of the faces; strong: mirrored, turned, scaled, blurred, recoloured, "
-        "noisy, compressed, with parts erased; video: mirrored, of a lower resolution, noisy, "
-        "compressed as video or photograph, and as strong",
-        AUGMENTATIONS,
+        "random changes of the faces; "
+        + "; ".join(f"{name}: {each.help}" for name, each in AUGMENTATIONS.items()),
+        tuple(AUGMENTATIONS),
     ),
     "cache": Option(False, "keep the decoded training faces in memory"),
     "precision": Option(

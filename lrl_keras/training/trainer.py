@@ -7,6 +7,7 @@ import keras
 import tensorflow as tf
 
 from lrl_keras import data
+from lrl_keras.data.augment import AUGMENTATIONS
 from lrl_keras.data.manifest import MANIFEST
 from lrl_keras.data.records import Records
 from lrl_keras.errors import InputError
@@ -73,7 +74,7 @@ def _fit(records, run, settings, verbose):
     # The best epoch is chosen by the AUC, which needs both.
     records.split("val", methods=settings.methods).check_both_classes()
     # Compressed as the training faces are, in every epoch alike: what is chosen holds for video.
-    damaged = settings.augment if settings.augment == "video" else None
+    damaged = settings.augment if AUGMENTATIONS[settings.augment].validated else None
     validation = data.load(records, split="val", augment=damaged, seed=settings.seed, **source)
     training = data.load(
         records,

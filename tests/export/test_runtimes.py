@@ -1,6 +1,7 @@
 """Exported files behind one interface."""
 
 import concurrent.futures
+import dataclasses
 import shutil
 
 import numpy as np
@@ -9,9 +10,10 @@ from networks import faces
 
 from lrl_keras.errors import InputError
 from lrl_keras.saving import runtimes
+from lrl_keras.saving.formats import FORMATS
 
 
-@pytest.mark.parametrize("format", runtimes.FORMATS)
+@pytest.mark.parametrize("format", FORMATS)
 def test_each_format_is_loaded_by_its_path(format, exported, models):
     path = exported("even", format)
     runtime = runtimes.load(path, threads=2)
@@ -27,7 +29,7 @@ def test_each_format_is_loaded_by_its_path(format, exported, models):
     np.testing.assert_allclose(runtime(pictures[3:4])["label"], found["label"][3:4], atol=1e-6)
 
 
-@pytest.mark.parametrize("format", runtimes.FORMATS)
+@pytest.mark.parametrize("format", FORMATS)
 def test_a_byte_that_is_not_the_exports_is_refused_by_name(format, exported, tmp_path):
     source = exported("even", format)
     shutil.copytree(source.parent, tmp_path / "copy")
@@ -83,7 +85,8 @@ def test_what_cannot_be_loaded_is_named(tmp_path):
 
 def test_a_package_that_is_missing_is_named(exported, monkeypatch):
     path = exported("even", "onnx")
-    monkeypatch.setitem(runtimes._PACKAGES, "onnx", "no_such_runtime")
+    missing = dataclasses.replace(FORMATS["onnx"], runtime="no_such_runtime")
+    monkeypatch.setitem(FORMATS, "onnx", missing)
     with pytest.raises(InputError, match=r"pip install 'lrl-keras\[export\]'"):
         runtimes.load(path)
 

@@ -1,12 +1,13 @@
 """Random changes of a training example; image and mask move together."""
 
+import dataclasses
+from collections.abc import Callable
+
 import tensorflow as tf
 
 from lrl_keras.data.augment.strong import Strong
 from lrl_keras.data.augment.video import as_in_video
 from lrl_keras.media import images
-
-AUGMENTATIONS = ("none", "flip", "strong", "video")
 
 
 def augmentation(name, image_size):
@@ -23,17 +24,22 @@ def augmentation(name, image_size):
         function of image, uint8 tensor (H, W, 3), mask, uint8 tensor (H, W, 1) of 0 and 1, and
         seed, int64 tensor (2,). It returns image and mask in the same form, (S, S).
     """
-    strong = Strong() if name in ("strong", "video") else None
+    return AUGMENTATIONS[name].make(image_size)
 
-    def change(image, mask, seed):
-        if name == "video":
-            return strong(*as_in_video(*flip(image, mask, seed), image_size, seed), seed)
-        image, mask = images.resize(image, image_size), images.resize_mask(255 * mask, image_size)
-        if name != "none":
-            image, mask = flip(image, mask, seed)
-        return strong(image, mask, seed) if strong else (image, mask)
 
-    return change
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """A kind of random changes.
+
+    Attributes:
+        make: `make(image_size)` gives a function as `augmentation` describes it.
+        help: what it does, for `--help`.
+        validated: whether a training with it is validated on faces changed so, too.
+    """
+
+    make: Callable
+    help: str
+    validated: bool = False
 
 
 def flip(image, mask, seed):
@@ -52,3 +58,44 @@ def flip(image, mask, seed):
         lambda: (tf.reverse(image, [1]), tf.reverse(mask, [1])),
         lambda: (image, mask),
     )
+
+
+def _none(image_size):
+    return lambda image, mask, seed: _resized(image, mask, image_size)
+
+
+def _flip(image_size):
+    return lambda image, mask, seed: flip(*_resized(image, mask, image_size), seed)
+
+
+def _strong(image_size):
+    strong, flipped = Strong(), _flip(image_size)
+    return lambda image, mask, seed: strong(*flipped(image, mask, seed), seed)
+
+
+def _video(image_size):
+    strong = Strong()
+
+    def change(image, mask, seed):
+        return strong(*as_in_video(*flip(image, mask, seed), image_size, seed), seed)
+
+    return change
+
+
+def _resized(image, mask, image_size):
+    return images.resize(image, image_size), images.resize_mask(255 * mask, image_size)
+
+
+AUGMENTATIONS = {
+    "none": Augmentation(_none, "nothing"),
+    "flip": Augmentation(_flip, "mirrored"),
+    "strong": Augmentation(
+        _strong,
+        "mirrored, turned, scaled, blurred, recoloured, noisy, compressed, with parts erased",
+    ),
+    "video": Augmentation(
+        _video,
+        "mirrored, of a lower resolution, noisy, compressed as video or photograph, and as strong",
+        validated=True,
+    ),
+}

@@ -1,0 +1,71 @@
+"""What a format of exported files is, and how its runtime uses the processor's cores."""
+
+import concurrent.futures
+import contextlib
+import dataclasses
+import queue
+from collections.abc import Callable
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Format:
+    """A kind of file that `lrl_keras.export` writes, and how it is run.
+
+    Attributes:
+        name: what `--format` calls it.
+        runtime: name of the module that runs it.
+        load: `load(runtime, file, threads)` gives the side of the images, the names of the outputs
+            and a function from images to a dict of arrays by output.
+        writer: name of a module with `write(form, file, about, calibration)`, see
+            `lrl_keras.export.onnx`.
+        packages: what writing needs beside TensorFlow: import name to package.
+        ending: of its files; `None` where it is a folder that `marker` lies in.
+        marker: name of a file in the folder.
+        int8: whether it has whole numbers.
+    """
+
+    name: str
+    runtime: str
+    load: Callable
+    writer: str
+    packages: dict[str, str]
+    ending: str | None = None
+    marker: str | None = None
+    int8: bool = True
+
+
+class Pool:
+    """Things of which each is used by one thread at a time."""
+
+    def __init__(self, things):
+        self._free = queue.SimpleQueue()
+        for thing in things:
+            self._free.put(thing)
+
+    @contextlib.contextmanager
+    def one(self):
+        thing = self._free.get()
+        try:
+            yield thing
+        finally:
+            self._free.put(thing)
+
+
+def split(alone, side_by_side, threads):
+    """Run one image on all cores, and of several each on a core of its own.
+
+    Faster than one batch on all cores: the maps of one image stay in the core's cache, and no
+    thread waits for another inside the network.
+    """
+    workers = concurrent.futures.ThreadPoolExecutor(threads, "lrl_keras") if threads > 1 else None
+
+    def run(images):
+        if workers is None or len(images) == 1:
+            parts = [alone(images[index : index + 1]) for index in range(len(images))]
+        else:
+            parts = list(workers.map(side_by_side, np.split(images, len(images))))
+        return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+    return run

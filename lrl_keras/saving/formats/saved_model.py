@@ -1,0 +1,45 @@
+"""SavedModels, which TensorFlow Serving answers with."""
+
+import contextlib
+
+from lrl_keras.errors import InputError
+from lrl_keras.saving.formats.format import Format, split
+
+
+def _load(tf, folder, threads):
+    # An operation on one core: images, or the two streams of one image, are on the others. What a
+    # process has computed with before keeps its threads.
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(1)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    loaded = tf.saved_model.load(folder)
+    signature = _signature(folder, loaded)
+    (spec,) = signature.structured_input_signature[1].values()
+    (name,) = signature.structured_input_signature[1]
+
+    def run_on(images):
+        # Held by this function, for the signature alone does not keep its graph alive.
+        found = loaded.signatures["serving_default"](
+            **{name: tf.constant(images.astype(spec.dtype.as_numpy_dtype))}
+        )
+        return {name: value.numpy() for name, value in found.items()}
+
+    return spec.shape[1], signature.structured_outputs, split(run_on, run_on, threads)
+
+
+def _signature(folder, loaded):
+    try:
+        return loaded.signatures["serving_default"]
+    except KeyError:
+        raise InputError(f"{folder}: has no signature serving_default; export it again") from None
+
+
+FORMAT = Format(
+    name="saved_model",
+    runtime="tensorflow",
+    load=_load,
+    writer="lrl_keras.export.saved_model",
+    packages={"tensorflow_serving": "tensorflow-serving-api"},
+    marker="saved_model.pb",
+    int8=False,
+)
