@@ -1,7 +1,6 @@
 """Local Relation Learning for Face Forgery Detection (AAAI 2021) in Keras 3."""
 
 import importlib
-import os
 
 __version__ = "0.1.0"
 
@@ -26,15 +25,6 @@ _ROOMS = (
     "serving",
     "training",
 )
-
-# TensorFlow's default on processors with VNNI instructions alone; faster on others too, and with
-# other last bits. TensorFlow reads it when it is imported.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-# TensorFlow reads this before its first operation. Without it every tensor of more than 32 MB is
-# taken from the kernel page by page and given back, in every step, which takes much of its time.
-os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "true")
-# It would hold 64 GB at most, less than `--cache` may take on a large machine.
-os.environ.setdefault("TF_CPU_BFC_MEM_LIMIT_IN_MB", str(1 << 24))
 
 
 def __getattr__(name):

@@ -9,10 +9,13 @@ if os.environ.get("KERAS_BACKEND") == "jax":
     # Most of the time of these tests is compilation.
     os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
-# Before Keras: it sets what TensorFlow reads when it is imported.
-import lrl_keras  # noqa: F401, I001
-import keras
-import pytest
+# Before Keras, which imports TensorFlow.
+from lrl_keras.system import process
+
+process.configure()
+
+import keras  # noqa: E402
+import pytest  # noqa: E402
 
 ROOT = Path(__file__).resolve().parents[1]
 POLICIES = ("float32", "mixed_float16", "mixed_bfloat16")

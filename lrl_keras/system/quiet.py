@@ -4,6 +4,8 @@ import contextlib
 import os
 import sys
 
+from lrl_keras.system import process
+
 
 @contextlib.contextmanager
 def without_standard_error():
@@ -20,10 +22,11 @@ def without_standard_error():
 
 
 def import_tensorflow():
-    """Import TensorFlow without the notes on CPU features that it writes to standard error.
+    """Import TensorFlow, configured, without the notes on CPU features that it writes.
 
     It writes some of them past its own log level. `TF_CPP_MIN_LOG_LEVEL=0` shows them.
     """
+    process.configure()
     if os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3") == "0":
         return
     with without_standard_error():

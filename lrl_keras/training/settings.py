@@ -242,18 +242,10 @@ def load_compiled(run):
     """
     run = Run.open(run)
     settings = Settings(run.detector) if run.settings is None else saved_settings(run)
-    make_repeatable(settings.seed)
     with precision(settings.precision):
         model = run.network()
     compile(model, settings)
     return model
-
-
-def make_repeatable(seed):
-    """Let what follows give the same numbers each time, on a CPU to the last bit."""
-    keras.utils.set_random_seed(seed)
-    if not tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.enable_op_determinism()
 
 
 @contextlib.contextmanager

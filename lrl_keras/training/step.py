@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from lrl_keras.training import settings
+from lrl_keras.training.cpu.repeatable import repeatable
 
 _MOST = 64
 
@@ -21,6 +22,8 @@ def prepared(path, threads):
     """
     tf.config.threading.set_intra_op_parallelism_threads(threads)
 
+    repeating = repeatable(0)
+    repeating.__enter__()
     model = settings.load_compiled(path)
     rng, side = np.random.default_rng(0), model.image_size
     faces = rng.integers(0, 256, (_MOST, side, side, 3)).astype(np.float32)
@@ -32,4 +35,5 @@ def prepared(path, threads):
         part = {name: target[:batch] for name, target in targets.items()}
         model.train_on_batch(faces[:batch], part)
 
+    run.repeating = repeating  # For as long as the function lives.
     return run, list(model.output)

@@ -12,13 +12,13 @@ from lrl_keras.data.manifest import MANIFEST
 from lrl_keras.data.records import Records
 from lrl_keras.errors import InputError
 from lrl_keras.saving.run import CONFIG, Run, locked, refuse_default
-from lrl_keras.system import files
+from lrl_keras.system import files, process
 from lrl_keras.training import callbacks
+from lrl_keras.training.cpu.repeatable import repeatable
 from lrl_keras.training.settings import (
     Settings,
     build,
     compile,
-    make_repeatable,
     precision,
     saved_settings,
 )
@@ -60,8 +60,7 @@ def train(records, run, settings=None, *, resume=False, verbose="auto"):
         raise InputError(f"{run}: holds records; name another folder for the run")
     with locked(run):
         settings = _agree(run, settings, records.fingerprint, resume)
-        make_repeatable(settings.seed)
-        with precision(settings.precision):
+        with repeatable(settings.seed), precision(settings.precision):
             return _fit(records, run, settings, verbose)
 
 
@@ -98,6 +97,7 @@ def _fit(records, run, settings, verbose):
     if not Run.exists(run):
         about = {
             "settings": settings.content(),
+            "process": process.switches(),
             "records": {"manifest_sha256": records.fingerprint, "counts": records.counts},
         }
         if settings.start:

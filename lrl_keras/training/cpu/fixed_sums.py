@@ -11,13 +11,12 @@ def fix(model):
     TensorFlow begins a sum of three or more with whichever is ready first, with op determinism too,
     so that the last bits of the weights would differ from run to run. A fused map and the first
     layers of the next stage, two where it begins with a residual block, read the same map. With the
-    identity between them, each sum has two parts, which give the same in either order.
+    identity between them, each sum has two parts, which give the same in either order. Grappler
+    would remove the identities and make one sum again, see `repeatable`.
 
     Args:
         model: a `Detector` on the TensorFlow backend; changed in place.
     """
-    # It would remove the identity and make one sum of the two again.
-    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
     for stage in model.stages:
         stage.call = functools.partial(_call, stage)
 
