@@ -50,7 +50,7 @@ GROUPS = {
         "augment": Option(
             tuple(AUGMENTATIONS),
             "random changes of the faces, named after RECORDS",
-            tuple(AUGMENTATIONS),
+            AUGMENTATIONS,
         ),
         "cache": Option(False, "measure with the faces in memory as well", switch=True),
     },

@@ -43,7 +43,7 @@ OPTIONS = {
     "degradations": Option(
         None,
         f"of {', '.join(DEGRADATIONS)}",
-        tuple(DEGRADATIONS),
+        DEGRADATIONS,
         metavar="NAME",
         type=str,
         many=True,

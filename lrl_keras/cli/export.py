@@ -24,7 +24,7 @@ OPTIONS = {
     "format": Option(
         "saved_model",
         "saved_model is for TensorFlow Serving, openvino an .xml and a .bin file",
-        tuple(FORMATS),
+        FORMATS,
     ),
     "outputs": Option("all", "label: without mask and similarity no decoder is computed", OUTPUTS),
     "quantize": Option(

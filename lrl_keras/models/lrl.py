@@ -70,7 +70,7 @@ class LRL(Detector):
         "image_size": Option(299, "side of the input, pixels", least=32, most=4096),
         "patches": Option(5, "k, patches along each side", least=1, most=64),
         "alpha": Option(0.33, "low-frequency triangle that is filtered out", least=0, most=2),
-        "decoder": Option("light", " or ".join(DECODERS), DECODERS, metavar="DECODER"),
+        "decoder": Option("light", "of the mask", DECODERS),
         "frequency": Option(True, "the frequency stream (Table 4)"),
         "rfam": Option(
             None, "RFAM (Table 4)", type=bool, stated="on where there is a frequency stream"

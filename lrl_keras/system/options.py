@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import math
 import os
+from collections.abc import Collection
 
 from lrl_keras.errors import InputError
 
@@ -18,7 +19,7 @@ class Option:
         default: the value where none is given; `None` where there is nothing then, which may be
             given too.
         help: one line for `--help`, without the default.
-        choices: the values that it may have; none: any.
+        choices: the values that it may have, such as the names of a registry; none: any.
         least, most: bounds of a number, inclusive.
         metavar: what stands for the value in `--help`.
         type: of the value, or of each of several: `int`, `float`, `str` or `bool`. Default: that of
@@ -32,7 +33,7 @@ class Option:
 
     default: object
     help: str
-    choices: tuple = ()
+    choices: Collection = ()
     least: float = -math.inf
     most: float = math.inf
     metavar: str | None = None

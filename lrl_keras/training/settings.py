@@ -16,7 +16,7 @@ from lrl_keras.saving.run import CONFIG, Run
 from lrl_keras.system.options import Option, complete
 from lrl_keras.training.cpu import fixed_sums, fused_norm, pointwise
 
-DETECTOR = Option("lrl", ", ".join(DETECTORS), tuple(DETECTORS), metavar="DETECTOR")
+DETECTOR = Option("lrl", "the network", DETECTORS)
 # Those of every training; a detector adds its own.
 OPTIONS = {
     "start": Option(
@@ -41,8 +41,7 @@ OPTIONS = {
     "epochs": Option(50, "passes over the balanced training split", least=1, most=1_000_000),
     "batch_size": Option(32, "faces a step, over all GPUs", least=1, most=1_000_000),
     "learning_rate": Option(2e-4, "of the first epoch", least=1e-12, most=1e12),
-    "schedule": Option("halving", "of the learning rate", tuple(SCHEDULES)),
-    **{name: each for kind in SCHEDULES.values() for name, each in kind.OPTIONS.items()},
+    "schedule": Option("halving", "of the learning rate", SCHEDULES),
     "weight_decay": Option(1e-5, "L2 factor, added to the gradient", least=0, most=1),
     "averaging": Option(
         0.0, "momentum of the average of weights that is kept", least=0, most=0.99999
@@ -51,7 +50,7 @@ OPTIONS = {
         "flip",
         "random changes of the faces; "
         + "; ".join(f"{name}: {each.help}" for name, each in AUGMENTATIONS.items()),
-        tuple(AUGMENTATIONS),
+        AUGMENTATIONS,
     ),
     "cache": Option(False, "keep the decoded training faces in memory"),
     "precision": Option(
@@ -69,8 +68,10 @@ def options(name):
     Args:
         name: one of `lrl_keras.models.DETECTORS`.
     """
-    kind = detector(name)
-    return {**OPTIONS, **kind.OPTIONS, **kind.LOSS_OPTIONS}
+    kind, found = detector(name), dict(OPTIONS)
+    for schedule in SCHEDULES.values():
+        found |= schedule.OPTIONS
+    return {**found, **kind.OPTIONS, **kind.LOSS_OPTIONS}
 
 
 class Settings:

@@ -1,4 +1,4 @@
-"""The datasets that can be prepared, one a file.
+"""The datasets that can be prepared, one a file; a file that is put here is found.
 
 A source is a module with
 
@@ -9,29 +9,13 @@ A source is a module with
   `tfrecords.examples.clip_group.Group` do.
 """
 
-from tfrecords.sources import (
-    celeb_df,
-    dfd,
-    dfdc,
-    dfdc_preview,
-    faceforensics,
-    folder,
-    photographs,
-    self_blended,
-    wild_deepfake,
-)
+import sys
 
+from lrl_keras.system import plugins
+
+# Those without a name are what several sources share.
 SOURCES = {
     module.NAME: module
-    for module in (
-        faceforensics,
-        dfd,
-        celeb_df,
-        dfdc_preview,
-        dfdc,
-        wild_deepfake,
-        folder,
-        photographs,
-        self_blended,
-    )
+    for module in plugins.modules(sys.modules[__name__])
+    if hasattr(module, "NAME")
 }

@@ -110,7 +110,7 @@ def options(default):
         default: name of the backbone where none is named.
     """
     return {
-        "backbone": Option(default, ", ".join(BACKBONES), tuple(BACKBONES), metavar="BACKBONE"),
+        "backbone": Option(default, "of each stream", BACKBONES),
         "weights": Option(
             "imagenet", "imagenet, none, or a weights file of the backbone", optional=True
         ),

@@ -1,8 +1,14 @@
-"""Formats of exported files, one file each."""
+"""Formats of exported files, one file each; a file that is put here is found."""
 
-from lrl_keras.saving.formats import onnx, openvino, saved_model, tflite
+import sys
+
 from lrl_keras.saving.formats.format import Format
+from lrl_keras.system import plugins
 
-FORMATS = {module.FORMAT.name: module.FORMAT for module in (saved_model, tflite, onnx, openvino)}
+FORMATS = {
+    module.FORMAT.name: module.FORMAT
+    for module in plugins.modules(sys.modules[__name__])
+    if hasattr(module, "FORMAT")
+}
 
 __all__ = ["FORMATS", "Format"]

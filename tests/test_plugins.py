@@ -1,0 +1,181 @@
+"""A detector, a backbone, a dataset, a format and a schedule are added by one file or row."""
+
+import dataclasses
+import importlib
+import json
+import sys
+
+import keras
+import numpy as np
+import pytest
+from networks import tiny
+
+import lrl_keras
+from lrl_keras import models, optimizers
+from lrl_keras.cli import main
+from lrl_keras.data.augment import AUGMENTATIONS
+from lrl_keras.export import export
+from lrl_keras.models.backbones import BACKBONES
+from lrl_keras.saving import runtimes
+from lrl_keras.saving.formats import FORMATS
+from lrl_keras.system import plugins
+from lrl_keras.training import Settings, saved_settings
+from tfrecords.sources import SOURCES
+
+pytestmark = pytest.mark.tensorflow
+
+DETECTOR = '''
+"""The mean colour of a face."""
+
+import keras
+
+from lrl_keras.models.detector import Detector, register_detector
+from lrl_keras.system.options import Option
+
+
+@register_detector("mean_colour")
+class MeanColour(Detector):
+    """A dense layer on the mean colour."""
+
+    OPTIONS = {
+        "image_size": Option(16, "side of the input, pixels", least=1, most=64),
+        "width": Option(3, "of the layer before the label", least=1, most=9),
+        "learning_rate": Option(1e-2, "of the first epoch", least=1e-12, most=1e12),
+    }
+
+    def __init__(self, image_size=16, width=3, crop_margin=1.3, crop_size=None, **kwargs):
+        images = keras.Input((image_size, image_size, 3), name="images")
+        x = keras.layers.GlobalAveragePooling2D()(images / 255)
+        x = keras.layers.Dense(width, activation="relu")(x)
+        label = keras.layers.Dense(1, activation="sigmoid", name="label")(x)
+        super().__init__(inputs=images, outputs={"label": label}, **kwargs)
+        self.image_size, self.width = image_size, width
+        self.crop_margin, self.crop_size = crop_margin, crop_size or image_size
+
+    def get_config(self):
+        names = ("name", "image_size", "width", "crop_margin", "crop_size")
+        return {name: getattr(self, name) for name in names}
+'''
+SOURCE = '''
+"""Gray pictures, the darker ones forged."""
+
+from tfrecords.clips import Clip, Listing
+
+NAME = "gray"
+SUMMARY = "Gray pictures."
+OPTIONS = {}
+
+
+def find(root, **options):
+    clips = [
+        Clip(
+            split=split,
+            label=label,
+            dataset=NAME,
+            method="dark" if label else "real",
+            compression="none",
+            video=f"{split}-{label}",
+            path=f"{label}.png",
+            group=f"{split}-{label}",
+            cropped=True,
+        )
+        for split in ("train", "val", "test")
+        for label in (0, 1)
+    ]
+    return Listing(clips)
+'''
+
+
+@pytest.fixture
+def file_in(tmp_path, monkeypatch):
+    """A function that puts a file into a plug-in folder, as seen by Python, and imports it."""
+
+    def put(package, name, text):
+        folder = tmp_path / package
+        folder.mkdir(exist_ok=True)
+        (folder / f"{name}.py").write_text(text)
+        module = importlib.import_module(package)
+        monkeypatch.setattr(module, "__path__", [*module.__path__, str(folder)])
+        (found,) = (each for each in plugins.modules(module) if each.__name__.endswith(f".{name}"))
+        monkeypatch.delitem(sys.modules, found.__name__)
+        return found
+
+    return put
+
+
+def test_a_detector(file_in, monkeypatch, photograph_records, tmp_path, capsys):
+    found = file_in("lrl_keras.models.zoo", "mean_colour", DETECTOR)
+    try:
+        run = tmp_path / "run"
+        arguments = ["train", str(photograph_records), str(run), "--detector", "mean_colour"]
+        assert main([*arguments, "--width", "2", "--epochs", "1", "--batch-size", "8"]) == 0
+        settings = saved_settings(run)
+        assert (settings.width, settings.learning_rate, settings.image_size) == (2, 1e-2, 16)
+        with pytest.raises(SystemExit):
+            main([*arguments, "--patches", "4"])
+        assert "--patches" in capsys.readouterr().err
+        assert main(["evaluate", str(run), str(photograph_records)]) == 0
+        path = export(lrl_keras.load(run), tmp_path / "out", "onnx")
+        faces = np.random.default_rng(0).uniform(0, 255, (2, 16, 16, 3)).astype(np.float32)
+        expected = lrl_keras.load(run)(faces)["label"]
+        np.testing.assert_allclose(runtimes.load(path)(faces)["label"], expected, atol=1e-5)
+        again = models.build("mean_colour", width=4)
+        assert isinstance(again, found.MeanColour)
+    finally:
+        del models.DETECTORS["mean_colour"]
+
+
+def test_a_backbone(monkeypatch, photograph_records, tmp_path):
+    monkeypatch.setitem(BACKBONES, "my_tiny", BACKBONES["tiny"])
+    model = lrl_keras.LRL("my_tiny", image_size=32, patches=2)
+    lrl_keras.save(model, tmp_path / "run")
+    assert lrl_keras.load(tmp_path / "run").backbone == "my_tiny"
+
+
+def test_a_dataset(file_in, monkeypatch, tmp_path):
+    from PIL import Image
+
+    found = file_in("tfrecords.sources", "gray", SOURCE)
+    monkeypatch.setitem(SOURCES, found.NAME, found)
+    for label in (0, 1):
+        Image.new("L", (20, 20), 200 - 100 * label).save(tmp_path / f"{label}.png")
+    out = tmp_path / "records"
+    assert (
+        main(["prepare", "gray", str(tmp_path), str(out), "--image-size", "16", "--workers", "1"])
+        == 0
+    )
+    counts = json.loads((out / "manifest.json").read_text())["counts"]
+    assert counts["train"]["fake"]["dark"]["examples"] == 1
+
+
+def test_a_format(monkeypatch, tmp_path):
+    made = dataclasses.replace(FORMATS["onnx"], name="mine", ending=".mine")
+    monkeypatch.setitem(FORMATS, "mine", made)
+    model = tiny()
+    path = export(model, tmp_path, "mine")
+    assert path.endswith(".mine")
+    assert runtimes.load(path).format == "mine"
+
+
+def test_a_schedule_and_an_augmentation(monkeypatch, photograph_records, tmp_path):
+    @keras.saving.register_keras_serializable("tests")
+    class Steps(optimizers.Schedule):
+        """A tenth of the rate from the second epoch on."""
+
+        def __call__(self, epoch, epochs):
+            return 0.1 if epoch else 1.0
+
+    monkeypatch.setitem(optimizers.SCHEDULES, "steps", Steps)
+    monkeypatch.setitem(AUGMENTATIONS, "mine", AUGMENTATIONS["flip"])
+    settings = Settings(
+        backbone="tiny",
+        weights=None,
+        image_size=32,
+        patches=2,
+        epochs=2,
+        batch_size=8,
+        schedule="steps",
+        augment="mine",
+    )
+    model = lrl_keras.training.train(photograph_records, tmp_path / "run", settings, verbose=0)
+    assert float(model.optimizer.learning_rate) == pytest.approx(2e-5)
