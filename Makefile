@@ -14,7 +14,7 @@ TF216_TESTS := tests/layers tests/models/test_lrl.py tests/models/test_lrl_savin
 	tests/test_losses.py tests/test_files.py tests/test_s3.py
 JAX_TESTS := tests/layers tests/models tests/test_losses.py tests/test_metrics.py tests/test_optimizers.py
 
-.PHONY: demo test test-jax test-long test-tf216 clean
+.PHONY: demo docs test test-jax test-long test-tf216 clean
 
 demo: .venv/installed
 	$(BIN)/lrl-keras demo
@@ -35,8 +35,11 @@ test-long: .venv/installed-test
 test-tf216: .venv-tf216/installed
 	$(BIN_TF216)/python -m pytest $(SPREAD) -m "not long" -k "not slow or test_s3" $(TF216_TESTS)
 
+docs: .venv/installed-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 clean:
-	rm -rf .venv .venv-tf216
+	rm -rf .venv .venv-tf216 site
 
 .venv/installed: setup.py constraints/latest.txt
 	$(PYTHON) -m venv .venv
@@ -45,6 +48,10 @@ clean:
 
 .venv/installed-test: .venv/installed
 	$(BIN)/python -m pip install --quiet --editable '.[test,beam,export,serve,weights]'
+	touch $@
+
+.venv/installed-docs: .venv/installed
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	touch $@
 
 .venv-tf216/installed: export PIP_CONSTRAINT := $(CURDIR)/constraints/tf216.txt

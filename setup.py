@@ -45,6 +45,7 @@ setup(
     ],
     extras_require={
         "beam": ["apache-beam>=2.70,<3"],
+        "docs": ["mkdocs-material", "mkdocstrings[python]"],
         "export": export,
         "gpu": ["tensorflow[and-cuda]>=2.16,<2.22"],
         # Its compiled parts load with one TensorFlow only; constraints/tf216.txt is a working set.

@@ -1,11 +1,12 @@
-"""A detector, a backbone, a dataset, a format and a schedule are added by one file or row."""
+"""The page that says how a detector, a dataset, a format and so on are added, done as it says."""
 
 import dataclasses
 import importlib
 import json
+import re
 import sys
+from pathlib import Path
 
-import keras
 import numpy as np
 import pytest
 from networks import tiny
@@ -24,66 +25,10 @@ from tfrecords.sources import SOURCES
 
 pytestmark = pytest.mark.tensorflow
 
-DETECTOR = '''
-"""The mean colour of a face."""
-
-import keras
-
-from lrl_keras.models.detector import Detector, register_detector
-from lrl_keras.system.options import Option
-
-
-@register_detector("mean_colour")
-class MeanColour(Detector):
-    """A dense layer on the mean colour."""
-
-    OPTIONS = {
-        "image_size": Option(16, "side of the input, pixels", least=1, most=64),
-        "width": Option(3, "of the layer before the label", least=1, most=9),
-        "learning_rate": Option(1e-2, "of the first epoch", least=1e-12, most=1e12),
-    }
-
-    def __init__(self, image_size=16, width=3, crop_margin=1.3, crop_size=None, **kwargs):
-        images = keras.Input((image_size, image_size, 3), name="images")
-        x = keras.layers.GlobalAveragePooling2D()(images / 255)
-        x = keras.layers.Dense(width, activation="relu")(x)
-        label = keras.layers.Dense(1, activation="sigmoid", name="label")(x)
-        super().__init__(inputs=images, outputs={"label": label}, **kwargs)
-        self.image_size, self.width = image_size, width
-        self.crop_margin, self.crop_size = crop_margin, crop_size or image_size
-
-    def get_config(self):
-        names = ("name", "image_size", "width", "crop_margin", "crop_size")
-        return {name: getattr(self, name) for name in names}
-'''
-SOURCE = '''
-"""Gray pictures, the darker ones forged."""
-
-from tfrecords.clips import Clip, Listing
-
-NAME = "gray"
-SUMMARY = "Gray pictures."
-OPTIONS = {}
-
-
-def find(root, **options):
-    clips = [
-        Clip(
-            split=split,
-            label=label,
-            dataset=NAME,
-            method="dark" if label else "real",
-            compression="none",
-            video=f"{split}-{label}",
-            path=f"{label}.png",
-            group=f"{split}-{label}",
-            cropped=True,
-        )
-        for split in ("train", "val", "test")
-        for label in (0, 1)
-    ]
-    return Listing(clips)
-'''
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "extending.md"
+DETECTOR, SOURCE, BACKBONE, SCHEDULE = re.findall(
+    r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), re.M | re.S
+)
 
 
 @pytest.fixture
@@ -125,11 +70,16 @@ def test_a_detector(file_in, monkeypatch, photograph_records, tmp_path, capsys):
         del models.DETECTORS["mean_colour"]
 
 
-def test_a_backbone(monkeypatch, photograph_records, tmp_path):
-    monkeypatch.setitem(BACKBONES, "my_tiny", BACKBONES["tiny"])
-    model = lrl_keras.LRL("my_tiny", image_size=32, patches=2)
-    lrl_keras.save(model, tmp_path / "run")
-    assert lrl_keras.load(tmp_path / "run").backbone == "my_tiny"
+def test_a_backbone(tmp_path):
+    before = dict(BACKBONES)
+    try:
+        exec(BACKBONE, {})
+        model = lrl_keras.LRL("small", image_size=32, patches=2)
+        lrl_keras.save(model, tmp_path / "run")
+        assert lrl_keras.load(tmp_path / "run").backbone == "small"
+    finally:
+        BACKBONES.clear()
+        BACKBONES.update(before)
 
 
 def test_a_dataset(file_in, monkeypatch, tmp_path):
@@ -158,14 +108,8 @@ def test_a_format(monkeypatch, tmp_path):
 
 
 def test_a_schedule_and_an_augmentation(monkeypatch, photograph_records, tmp_path):
-    @keras.saving.register_keras_serializable("tests")
-    class Steps(optimizers.Schedule):
-        """A tenth of the rate from the second epoch on."""
-
-        def __call__(self, epoch, epochs):
-            return 0.1 if epoch else 1.0
-
-    monkeypatch.setitem(optimizers.SCHEDULES, "steps", Steps)
+    monkeypatch.setitem(optimizers.SCHEDULES, "steps", None)  # Gone again after the test.
+    exec(SCHEDULE, {})
     monkeypatch.setitem(AUGMENTATIONS, "mine", AUGMENTATIONS["flip"])
     settings = Settings(
         backbone="tiny",

@@ -1,4 +1,4 @@
-"""The README's examples of reuse, run as they are printed there."""
+"""The examples of reuse in the guide 'From Python', run as they are printed there."""
 
 import contextlib
 import dataclasses
@@ -24,7 +24,7 @@ from lrl_keras import layers
 from lrl_keras.training import trainer
 
 ROOT = Path(__file__).resolve().parents[1]
-README = ROOT / "README.md"
+GUIDE = ROOT / "docs" / "python.md"
 # In their order.
 EXAMPLES = ("modules", "classifier", "tuning", "backends")
 
@@ -68,7 +68,7 @@ def changes(before, after):
 
 def write(name, folder):
     """Write an example as a file into `folder`."""
-    section = re.search(r"^## Reuse\n(.*?)(?=^## |\Z)", README.read_text("utf-8"), re.M | re.S)
+    section = re.search(r"^## Reuse\n(.*?)(?=^## |\Z)", GUIDE.read_text("utf-8"), re.M | re.S)
     blocks = re.findall(r"^```python\n(.*?)^```$", section[1], re.M | re.S)
     file = folder / f"{name}.py"
     file.write_text(dict(zip(EXAMPLES, blocks, strict=True))[name], "utf-8")
