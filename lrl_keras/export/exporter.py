@@ -1,6 +1,7 @@
 """From a model to a checked file: build, write, run elsewhere, compare, rename."""
 
 import contextlib
+import dataclasses
 import hashlib
 import importlib
 import json
@@ -15,6 +16,7 @@ import numpy as np
 from lrl_keras.errors import InputError
 from lrl_keras.export import parity
 from lrl_keras.export.calibration import Calibration
+from lrl_keras.export.chosen import Chosen
 from lrl_keras.export.folding import OUTPUTS, inference_form
 from lrl_keras.saving import runtimes
 from lrl_keras.saving.formats import FORMATS
@@ -86,25 +88,25 @@ def export(
 
     reference = inference_form(model, outputs, fold=False)
     form = inference_form(model, outputs)
-    about = {
-        "image_size": model.image_size,
-        "crop_size": model.crop_size,
-        "outputs": [name for name in runtimes.OUTPUTS if name in form.output],
-        "input_type": input_type,
-        "quantize": quantize,
-    }
+    chosen = Chosen(
+        image_size=model.image_size,
+        crop_size=model.crop_size,
+        outputs=tuple(name for name in runtimes.OUTPUTS if name in form.output),
+        input_type=input_type,
+        quantize=quantize,
+    )
     with _scratch(os.path.dirname(place), is_new) as scratch:
         measured = None if calibration is None else Calibration.of(calibration, model.image_size)
         written = os.path.join(scratch, os.path.basename(place))
-        writer.write(form, written, about, measured)
+        writer.write(form, written, chosen, measured)
         report = {
             "format": format,
-            **about,
+            **dataclasses.asdict(chosen),
             "detector": model.NAME,
             "model": model.get_config(),
             "weights_sha256": _fingerprint(model),
             "versions": {**versions(), **_versions(kind)},
-            **parity.check(reference, written, about, measured),
+            **parity.check(reference, written, chosen, measured),
         }
         report["sha256"] = {
             os.path.relpath(file, scratch): files.sha256(file) for file in _files(scratch)

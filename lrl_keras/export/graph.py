@@ -9,18 +9,18 @@ import tensorflow as tf
 KEPT = re.compile("frequency_filter|_scale|similarity|entries|head_norm|flatten|label")
 
 
-def function(form, about):
+def function(form, chosen):
     """`form` as a function of images of the type that the file is to take.
 
     Args:
         form: what `inference_form` gives.
-        about: dict with `image_size` and `input_type`.
+        chosen: `lrl_keras.export.chosen.Chosen`.
 
     Returns:
         `tf.function` of one tensor, `images` (B, S, S, 3), to a dict of float32 tensors.
     """
-    side = about["image_size"]
-    spec = tf.TensorSpec((None, side, side, 3), about["input_type"], name="images")
+    side = chosen.image_size
+    spec = tf.TensorSpec((None, side, side, 3), chosen.input_type, name="images")
 
     @tf.function(input_signature=[spec])
     def run(images):

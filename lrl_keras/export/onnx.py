@@ -23,26 +23,26 @@ _LARGE = 256
 _QUANTIZED = ["Conv", "Clip", "Relu", "Mul", "Sigmoid", "Add", "GlobalAveragePool", "Concat"]
 
 
-def write(form, file, about, calibration):
+def write(form, file, chosen, calibration):
     """Write an ONNX file with one input, `images`, and an output for each of the model's.
 
     Args:
         form: what `inference_form` gives.
         file: path to write.
-        about: dict with `image_size`, `input_type` and `quantize`.
+        chosen: `lrl_keras.export.chosen.Chosen`.
         calibration: `Calibration` for int8.
     """
-    model = _convert(form, about)
-    if about["quantize"] == "float16":
+    model = _convert(form, chosen)
+    if chosen.quantize == "float16":
         _halve_weights(model.graph)
-    if about["quantize"] == "int8":
-        model = _quantized(model, about, calibration)
+    if chosen.quantize == "int8":
+        model = _quantized(model, chosen, calibration)
     onnx.checker.check_model(model)
     onnx.save(model, file)
 
 
-def _convert(form, about):
-    run = function(form, about)
+def _convert(form, chosen):
+    run = function(form, chosen)
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     with _collecting_often():
         model, _ = tf2onnx.convert.from_function(run, run.input_signature, opset=_OPSET)
@@ -83,7 +83,7 @@ def _halve_weights(graph):
         graph.node.insert(0, cast)
 
 
-def _quantized(model, about, calibration):
+def _quantized(model, chosen, calibration):
     """Convolutions and what lies between them in 8 bits, with scales from the faces seen."""
     kept = [
         node.name
@@ -96,7 +96,7 @@ def _quantized(model, about, calibration):
         quantization.quantize_static(
             source,
             target,
-            _Faces(calibration.faces.astype(about["input_type"])),
+            _Faces(calibration.faces.astype(chosen.input_type)),
             op_types_to_quantize=_QUANTIZED,
             per_channel=True,
             # Without VNNI instructions sums of 8-bit products overflow 16 bits; of 7-bit ones not.

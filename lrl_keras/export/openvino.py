@@ -1,5 +1,6 @@
 """OpenVINO's intermediate representation: an .xml file, and its weights in a .bin beside it."""
 
+import dataclasses
 import os
 import tempfile
 
@@ -8,18 +9,23 @@ import openvino
 from lrl_keras.export import onnx
 
 
-def write(form, file, about, calibration):
+def write(form, file, chosen, calibration):
     """Write an OpenVINO model by way of ONNX.
 
     Args:
         form: what `inference_form` gives.
         file: path to write, ending in `.xml`.
-        about: dict with `image_size`, `input_type` and `quantize`.
+        chosen: `lrl_keras.export.chosen.Chosen`.
         calibration: `Calibration` for int8.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = os.path.join(folder, "model.onnx")
-        halves = about["quantize"] == "float16"
-        onnx.write(form, path, {**about, "quantize": "none"} if halves else about, calibration)
+        halves = chosen.quantize == "float16"
+        onnx.write(
+            form,
+            path,
+            dataclasses.replace(chosen, quantize="none") if halves else chosen,
+            calibration,
+        )
         model = openvino.convert_model(path)
         openvino.save_model(model, file, compress_to_fp16=halves)

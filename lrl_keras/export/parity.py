@@ -25,13 +25,13 @@ _SEED = 8
 _NOISE = 1e-4
 
 
-def check(reference, written, about, calibration):
+def check(reference, written, chosen, calibration):
     """What an exported file answers beside what the model answers.
 
     Args:
         reference: Keras model that the file must agree with.
         written: path of the file or folder.
-        about: dict with `image_size`, `input_type`, `quantize` and `outputs`.
+        chosen: `lrl_keras.export.chosen.Chosen`.
         calibration: `Calibration` whose held-out faces give the AUC of int8, or `None`.
 
     Returns:
@@ -41,18 +41,18 @@ def check(reference, written, about, calibration):
     Raises:
         InputError: the file cannot be run, or differs too much.
     """
-    batches = {str(size): _faces(size, about) for size in BATCHES}
+    batches = {str(size): _faces(size, chosen) for size in BATCHES}
     if calibration is not None:
         batches["held out"] = calibration.held_out
     found = _run_elsewhere(written, batches)
     expected = {
         batch: _predict(reference, faces.astype(np.float32)) for batch, faces in batches.items()
     }
-    bounds = BOUNDS.get(about["quantize"], {})
+    bounds = BOUNDS.get(chosen.quantize, {})
     differences = {
         str(size): {
             name: float(np.abs(found[f"{size}/{name}"] - expected[str(size)][name]).max())
-            for name in about["outputs"]
+            for name in chosen.outputs
         }
         for size in BATCHES
     }
@@ -99,9 +99,9 @@ def _auc(written, calibration, found, expected):
     return {**auc, "bound": AUC_BOUND, **calibration.about}
 
 
-def _faces(count, about):
+def _faces(count, chosen):
     """Cuts of photographs and noise, of the kind that the file takes."""
-    rng, side = np.random.default_rng([_SEED, count]), about["image_size"]
+    rng, side = np.random.default_rng([_SEED, count]), chosen.image_size
     faces = []
     for index in range(count):
         picture = getattr(skimage.data, _PHOTOGRAPHS[index % len(_PHOTOGRAPHS)])()
@@ -112,7 +112,7 @@ def _faces(count, about):
         face += rng.normal(0, 3 * (index % 3), face.shape)
         faces.append(np.clip(face, 0, 255))
     faces = np.stack(faces)
-    return np.rint(faces).astype(np.uint8) if about["input_type"] == "uint8" else faces
+    return np.rint(faces).astype(np.uint8) if chosen.input_type == "uint8" else faces
 
 
 def _predict(reference, faces):

@@ -31,7 +31,7 @@ num_batch_threads {{ value: 2 }}
 """
 
 
-def write(form, folder, about, calibration):
+def write(form, folder, chosen, calibration):
     """Write a SavedModel that needs nothing but TensorFlow.
 
     Its signatures: `serving_default`, images in; `serve_bytes`, encoded JPEG or PNG face crops
@@ -40,15 +40,15 @@ def write(form, folder, about, calibration):
     Args:
         form: what `inference_form` gives.
         folder: the folder to make.
-        about: dict with `image_size`, `crop_size`, `input_type`, `outputs` and `quantize`.
+        chosen: `lrl_keras.export.chosen.Chosen`.
         calibration: not used.
     """
-    run = function(_with_constants(form, halved=about["quantize"] == "float16"), about)
+    run = function(_with_constants(form, halved=chosen.quantize == "float16"), chosen)
     images = run.input_signature[0]
 
     def from_bytes(image_bytes):
         faces = tf.map_fn(
-            lambda contents: decode_graph.face(contents, about["crop_size"], about["image_size"]),
+            lambda contents: decode_graph.face(contents, chosen.crop_size, chosen.image_size),
             image_bytes,
             fn_output_signature=tf.TensorSpec(images.shape[1:], tf.uint8),
         )

@@ -12,28 +12,28 @@ from lrl_keras.system.quiet import without_standard_error
 _RESULTS = "StatefulPartitionedCall"
 
 
-def write(form, file, about, calibration):
+def write(form, file, chosen, calibration):
     """Write a TFLite file of LiteRT's own operations, with the signature `serving_default`.
 
     Args:
         form: what `inference_form` gives.
         file: path to write.
-        about: dict with `image_size`, `input_type` and `quantize`.
+        chosen: `lrl_keras.export.chosen.Chosen`.
         calibration: `Calibration` for int8.
     """
-    run = function(form, about).get_concrete_function()
+    run = function(form, chosen).get_concrete_function()
     module = tf.Module()
     module.weights = [variable.value for variable in form.variables]
     # The converter writes past Python and past its own log level, and warns of its own
     # interpreter, which is to go; nothing that is shipped uses it.
     with without_standard_error(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        content = _convert(run, module, about, calibration)
+        content = _convert(run, module, chosen, calibration)
     with open(file, "wb") as target:
         target.write(content)
 
 
-def _convert(run, module, about, calibration):
+def _convert(run, module, chosen, calibration):
     def converter():
         made = tf.lite.TFLiteConverter.from_concrete_functions([run], module)
         # None of TensorFlow's own ("Flex") operations, which a LiteRT on a telephone lacks.
@@ -41,16 +41,16 @@ def _convert(run, module, about, calibration):
         return made
 
     plain = converter()
-    if about["quantize"] == "float16":
+    if chosen.quantize == "float16":
         plain.optimizations = [tf.lite.Optimize.DEFAULT]
         plain.target_spec.supported_types = [tf.float16]
     content = plain.convert()
-    if about["quantize"] != "int8":
+    if chosen.quantize != "int8":
         return content
 
     def faces():
         for face in calibration.faces:
-            yield [face[None].astype(about["input_type"])]
+            yield [face[None].astype(chosen.input_type)]
 
     quantized = converter()
     quantized.optimizations = [tf.lite.Optimize.DEFAULT]

@@ -18,7 +18,7 @@ class Format:
         runtime: name of the module that runs it.
         load: `load(runtime, file, threads)` gives the side of the images, the names of the outputs
             and a function from images to a dict of arrays by output.
-        writer: name of a module with `write(form, file, about, calibration)`, see
+        writer: name of a module with `write(form, file, chosen, calibration)`, see
             `lrl_keras.export.onnx`.
         packages: what writing needs beside TensorFlow: import name to package.
         ending: of its files; `None` where it is a folder that `marker` lies in.
