@@ -1,0 +1,22 @@
+"""What an exported file is to be."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Chosen:
+    """What was chosen of an export, and what follows from the network.
+
+    Attributes:
+        image_size: side S of the input in pixels.
+        crop_size: side to which crops are resized before that.
+        outputs: names of the outputs.
+        input_type: `"float32"` or `"uint8"`, RGB 0..255.
+        quantize: `"none"`, `"float16"` or `"int8"`.
+    """
+
+    image_size: int
+    crop_size: int
+    outputs: tuple[str, ...]
+    input_type: str
+    quantize: str
