@@ -16,7 +16,7 @@ MODULES = {
 }
 RULE = (
     "errors < system < media < data < saving < VERBS < cli < experiments",
-    "errors < layers < losses, metrics, optimizers < models < saving",
+    "errors < system < layers < losses, metrics, optimizers < models < saving",
     "system < plots < VERBS",
     "data < tfrecords < cli",
 )

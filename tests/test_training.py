@@ -169,7 +169,7 @@ def test_patches_that_do_not_divide_the_map_are_warned_of(size, patches, even):
     settings = Settings(**{**SMALL, "image_size": size, "patches": patches})
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        trainer.build(settings, {"arguments": {"image_size": size}})
+        trainer.build(settings, SimpleNamespace(image_size=size, margin=None))
     texts = [str(each.message) for each in caught if each.category is UserWarning]
     if even:
         assert texts == []
@@ -189,7 +189,7 @@ def test_the_head_is_trained_alone_at_first(photograph_records, tmp_path):
         ).get_weights()
 
     keras.utils.set_random_seed(0)
-    crop = {"arguments": {"image_size": 48}}
+    crop = SimpleNamespace(image_size=48, margin=None)
     start = trainer.build(Settings(**CLASSIFIER), crop)
     backbone, head = stage_and_head(1)
     for stage, before in zip(backbone, start.stages, strict=True):
@@ -212,7 +212,7 @@ def test_a_frozen_norm_stays_as_it_was_at_the_start(photograph_records, tmp_path
     settings = Settings(**{**CLASSIFIER, "epochs": 2, "head_epochs": 1, "frozen_norm": True})
     model = train(photograph_records, tmp_path / "run", settings, verbose=0)
     keras.utils.set_random_seed(0)
-    start = trainer.build(settings, {"arguments": {"image_size": 48}})
+    start = trainer.build(settings, SimpleNamespace(image_size=48, margin=None))
     kinds = collections.Counter()
     for stage, before in zip(model.stages, start.stages, strict=True):
         for layer, other in zip(stage.layers, before.layers, strict=True):

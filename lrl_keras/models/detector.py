@@ -64,7 +64,7 @@ class Detector(keras.Model):
 
     - `OPTIONS`: `Option` by name, arguments of its constructor that the command line offers; one
       that is called like an option of training replaces it there, with a default of its own.
-    - `LOSS_OPTIONS`: `Option` by name, the arguments of its method `losses`.
+    - `LOSS_OPTIONS`: `Option` by name, the arguments of its method `objectives`.
 
     Attributes:
         image_size: side S of the input in pixels.
@@ -78,7 +78,7 @@ class Detector(keras.Model):
         "label_weight": Option(1.0, "weight of the label loss", least=0, most=1e6)
     }
 
-    def losses(self, label_weight=1.0):
+    def objectives(self, label_weight=1.0):
         """What the detector is trained with.
 
         Args:
@@ -112,7 +112,7 @@ class Detector(keras.Model):
 
         Args:
             optimizer: defaults to `AdamL2()`.
-            loss, loss_weights: default to those of `losses` (Eq. 10 to 13, Sec. 4.1).
+            loss, loss_weights: default to those of `objectives` (Eq. 10 to 13, Sec. 4.1).
             metrics: defaults to accuracy, AUC and EER of `"label"`.
             schedule: what `fit` multiplies the learning rate by, see
                 `lrl_keras.optimizers.SCHEDULES`. Defaults to halving it every ten epochs
@@ -120,7 +120,7 @@ class Detector(keras.Model):
             **kwargs: further arguments of `keras.Model.compile`.
         """
         if loss is None:
-            loss, weights = self.losses()
+            loss, weights = self.objectives()
             loss_weights = weights if loss_weights is None else loss_weights
         if schedule is None and optimizer is None:
             schedule = SCHEDULES["halving"]()

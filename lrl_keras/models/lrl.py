@@ -175,7 +175,7 @@ class LRL(Detector):
         self.crop_margin = float(crop_margin)
         self.crop_size = int(crop_size or image_size)
 
-    def losses(
+    def objectives(
         self,
         label_weight=1.0,
         similarity_weight=10.0,
@@ -193,7 +193,7 @@ class LRL(Detector):
         Returns:
             (losses, weights): dicts by output.
         """
-        losses, weights = super().losses(label_weight)
+        losses, weights = super().objectives(label_weight)
         if self.similarity:
             losses["similarity"] = SimilarityLoss(self.patches, norm=similarity_norm)
             weights["similarity"] = similarity_weight

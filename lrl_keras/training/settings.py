@@ -40,7 +40,7 @@ OPTIONS = {
     "frozen_norm": Option(False, "leave the backbones' BatchNormalization as it was at the start"),
     "epochs": Option(50, "passes over the balanced training split", least=1, most=1_000_000),
     "batch_size": Option(32, "faces a step, over all GPUs", least=1, most=1_000_000),
-    "learning_rate": Option(2e-4, "of the first epoch", least=1e-12, most=1e12),
+    "learning_rate": Option(2e-4, "of the first epoch", least=1e-12, most=1e300),
     "schedule": Option("halving", "of the learning rate", SCHEDULES),
     "weight_decay": Option(1e-5, "L2 factor, added to the gradient", least=0, most=1),
     "averaging": Option(
@@ -203,7 +203,7 @@ def compile(model, settings):
         pointwise.as_products(model)
         fixed_sums.fix(model)
     schedule = SCHEDULES[settings.schedule]
-    loss, loss_weights = model.losses(**settings.of(model.LOSS_OPTIONS))
+    loss, loss_weights = model.objectives(**settings.of(model.LOSS_OPTIONS))
     model.compile(
         AdamL2(
             settings.learning_rate,
