@@ -304,7 +304,7 @@ def main(argv=None):
         },
         backbone=BACKBONE,
         image_size=FULL,
-        epochs=4,
+        epochs=8,
         batch_size=16,
         learning_rate=3e-4,
         seeds=(0, 1),
