@@ -56,6 +56,10 @@ class Clip:
     cropped: bool = False
     frames: int | None = None
 
+    def __post_init__(self):
+        if self.label and self.real is None and self.unpaired is None:
+            object.__setattr__(self, "unpaired", "no real clip is named")
+
     @property
     def files(self):
         """Paths of all that the clip's examples are made from."""
