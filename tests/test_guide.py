@@ -26,7 +26,7 @@ from lrl_keras.training import trainer
 ROOT = Path(__file__).resolve().parents[1]
 GUIDE = ROOT / "docs" / "python.md"
 # In their order.
-EXAMPLES = ("modules", "classifier", "tuning", "backends")
+EXAMPLES = ("modules", "classifier", "tuning", "training", "backends")
 
 pytestmark = [
     pytest.mark.tensorflow,
@@ -82,7 +82,7 @@ def run(name, folder):
 
     def observed(model, *args, **kwargs):
         before.update(weights(model))
-        return fit(model, *args, verbose=0, **kwargs)
+        return fit(model, *args, **{**kwargs, "verbose": 0})
 
     with pytest.MonkeyPatch.context() as patch, eagerly():
         patch.chdir(folder)
@@ -185,6 +185,14 @@ def test_tuned_run_keeps_what_was_frozen(folder, faces):
 
     images = faces[:, :64, :64]
     assert_close(arrays(model(images)), arrays(done.names["model"](images)), 0)
+
+
+@pytest.mark.slow
+def test_a_training_leaves_a_run(folder, faces):
+    done = run("training", folder)
+    kept = lrl_keras.load(folder / "runs" / "small")
+    images = faces[:, :64, :64]
+    assert_close(arrays(kept(images)), arrays(done.names["model"](images)), 0)
 
 
 @pytest.fixture(scope="module")

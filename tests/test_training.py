@@ -21,11 +21,14 @@ import lrl_keras
 from lrl_keras.errors import InputError
 from lrl_keras.evaluation.evaluator import evaluate
 from lrl_keras.media import images
+from lrl_keras.optimizers import AdamL2, Halving
 from lrl_keras.plots import drawing
 from lrl_keras.prediction.predictor import predict
 from lrl_keras.saving import checkpoints
 from lrl_keras.saving.run import BEST, CONFIG
 from lrl_keras.training import callbacks, trainer
+from lrl_keras.training.cpu import fixed_sums, fused_norm, pointwise
+from lrl_keras.training.cpu.repeatable import repeatable
 from lrl_keras.training.trainer import Settings, train
 
 SMALL = {
@@ -76,7 +79,7 @@ def test_loaded_run_gives_the_best_epochs_scores(finished):
         np.testing.assert_allclose(loaded(images)["label"], expected, atol=1e-6)
     for mode in (None, False):
         np.testing.assert_allclose(
-            loaded(images, trainer=mode)["label"],
+            loaded(images, training=mode)["label"],
             loaded.predict(images, verbose=0)["label"],
             atol=1e-5,
         )
@@ -86,6 +89,27 @@ def test_same_arguments_give_the_same_weights(finished, photograph_records, tmp_
     run, _ = finished
     train(photograph_records, tmp_path / "again", Settings(**SMALL), verbose=0)
     _assert_same_state(run, tmp_path / "again", SMALL["epochs"])
+
+
+def test_compile_and_fit_train_what_the_command_trains(finished, photograph_records):
+    _, trained = finished
+    settings = Settings(**SMALL)
+    batches = {"batch_size": settings.batch_size, "image_size": settings.image_size}
+    with repeatable(settings.seed):
+        model = lrl_keras.LRL(
+            **settings.of(("backbone", "weights", "image_size", "patches", "frequency"))
+        )
+        for otherwise in (fused_norm.fuse, pointwise.as_products, fixed_sums.fix):
+            otherwise(model)  # `train` computes so on a CPU, with other last bits.
+        schedule = Halving(halve_every=settings.halve_every)
+        model.compile(AdamL2(settings.learning_rate), schedule=schedule)
+        model.fit(
+            lrl_keras.data.load(photograph_records, split="train", **batches),
+            epochs=settings.epochs,
+            verbose=0,
+        )
+    for ours, theirs in zip(model.get_weights(), trained.get_weights(), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
 
 
 def test_resume_continues_bit_for_bit(finished, photograph_records, tmp_path):
