@@ -25,7 +25,7 @@ VERBS = ("training", "evaluation", "prediction", "export", "serving", "benchmark
 NETWORK = ("layers", "losses", "metrics", "optimizers", "models")
 # Beside the rooms of pictures and records: `saving` runs exported files.
 TENSORFLOW = (
-    "lrl_keras.system.files", "lrl_keras.system.quiet", "lrl_keras.media.images",
+    "lrl_keras.system.remote", "lrl_keras.system.quiet", "lrl_keras.media.images",
     "lrl_keras.media.faces", "lrl_keras.data", "lrl_keras.saving.runtimes", "lrl_keras.training",
     "lrl_keras.export", "lrl_keras.benchmark", "tfrecords",
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""What this process may use of the machine."""
+"""Cores, memory and name of the machine, as far as this process may use them."""
 
 import os
 import platform
@@ -30,7 +30,7 @@ def processor():
 
 
 def this_machine():
-    """What a measurement was made on: a dict of plain values, with the packages' versions."""
+    """Dict of plain values: where a measurement was made, with the versions of packages."""
     return {
         "processor": processor(),
         "cores": cores(),

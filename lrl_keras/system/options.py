@@ -132,7 +132,7 @@ def _shown(value):
 
 @dataclasses.dataclass(frozen=True)
 class Argument:
-    """What a command takes by its place.
+    """An argument that a command takes by its place.
 
     Attributes:
         metavar: what stands for it in `--help`.

@@ -1,4 +1,4 @@
-"""What is set for a whole process, before TensorFlow is imported and for as long as it runs."""
+"""Environment variables of TensorFlow, set for a whole process before TensorFlow is imported."""
 
 import os
 import sys
