@@ -41,7 +41,7 @@ docs: .venv/installed-docs
 clean:
 	rm -rf .venv .venv-tf216 site
 
-.venv/installed: setup.py constraints/latest.txt
+.venv/installed: pyproject.toml constraints/latest.txt
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
@@ -55,7 +55,7 @@ clean:
 	touch $@
 
 .venv-tf216/installed: export PIP_CONSTRAINT := $(CURDIR)/constraints/tf216.txt
-.venv-tf216/installed: setup.py constraints/tf216.txt
+.venv-tf216/installed: pyproject.toml constraints/tf216.txt
 	$(PYTHON) -m venv .venv-tf216
 	$(BIN_TF216)/python -m pip install --quiet --editable '.[io,test-io]'
 	touch $@

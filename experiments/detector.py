@@ -1,4 +1,4 @@
-"""The detector that is shipped, and what the paper's parts are worth on pretrained features.
+"""The forgery detector that is shipped, and the paper's parts compared on pretrained features.
 
     python -m experiments.detector OUT --faces ROOT [--measure RECORDS ...]
 
@@ -24,14 +24,9 @@ import functools
 import itertools
 import sys
 
-import numpy as np
-from scipy import special
-from sklearn import linear_model
-
-from experiments.study import command, datasets, report
+from experiments.study import calibration, command, datasets, detector_tables, provenance, report
 from experiments.study.grid import Task, Training, read_json
 from experiments.study.networks import ABLATIONS, WHOLE, WITHOUT_MPSM
-from lrl_keras import data
 from lrl_keras.evaluation import evaluator, robustness
 from lrl_keras.saving import run as saving
 from lrl_keras.system import files, hardware
@@ -53,8 +48,6 @@ NETWORKS = {
     WHOLE: ({}, (SMALL, LARGE)),
     PLAIN_HEAD: ({"head_norm": False}, (SMALL,)),
 }
-# Draws of what happens to the validation faces that scores are calibrated over.
-_DRAWS = 8
 _SMOKE_SIZE = 64
 SHIPPED = "shipped"
 
@@ -65,7 +58,7 @@ class Detector:
     def __init__(self, choice):
         self._choice = choice
         self._faces = self._records(CROP_SIZE)
-        # What the detector is trained on last.
+        # The detector is trained last on these.
         self._full = self._records(max(choice.image_size, CROP_SIZE))
         self.records = list({each.folder: each for each in (self._faces, self._full)}.values())
         self._others = [datasets.finished(folder) for folder in choice.measured]
@@ -87,12 +80,17 @@ class Detector:
             for name, runs_ in self._compared().items()
         }
         every = [run for task in self.tasks() for run in _chain(task.run)]
-        origin, about = report.provenance(every, [*self.records, *self._others], self._choice)
+        origin, about = provenance.describe(every, [*self.records, *self._others], self._choice)
         about |= {"experiment": "detector", "compared": found, "shipped": shipped}
         lines = [*report.heading("The shipped detector, and the paper's parts", self._choice)]
         if shipped:
-            lines += ["## Shipped", "", *_shipped_lines(shipped), ""]
-        lines += [f"## Under one budget, {self._choice.epochs} epochs", "", *_table(found), ""]
+            lines += ["## Shipped", "", *detector_tables.shipped(shipped), ""]
+        lines += [
+            f"## Under one budget, {self._choice.epochs} epochs",
+            "",
+            *detector_tables.compared(found),
+            "",
+        ]
         return report.save("detector", [*lines, *origin], about, self._choice)
 
     def _records(self, size):
@@ -120,7 +118,7 @@ class Detector:
         return Training(settings, self._full, self._choice.out, small)
 
     def _compared(self):
-        """Runs, one a seed, by the name of their row."""
+        """List the runs, one a seed, by the name of their row."""
         return {
             f"{row}, {size} px": tuple(
                 self._run(seed, self._choice.epochs, size, network) for seed in self._choice.seeds
@@ -152,17 +150,17 @@ class Detector:
         return _SMOKE_SIZE if self._choice.smoke else size
 
     def _measured(self, network, folder, faces, whole=False):
-        """Figures of a network by what it is tested on: evaluated once, kept beside its weights."""
+        """Measure a network once on each of its test sets; the metrics stay beside its weights."""
         network = functools.cache(network)
         found = {}
-        for name, records, split in (
-            ("made here", faces, "test"),
-            *((other.name, other, "all") for other in self._others),
+        for name, records in (
+            ("made here", faces),
+            *((other.name, other) for other in self._others),
         ):
             place = files.join(folder, f"on-{name}".replace(" ", "-"))
             path = files.join(place, "metrics.json")
             if not _is_of(path, records):
-                evaluator.evaluate(network(), records.folder, split, out=place)
+                evaluator.evaluate(network(), records.folder, records.split, out=place)
             found[name] = read_json(path)
         path = files.join(folder, "robustness.json")
         if not _is_of(path, faces):
@@ -178,7 +176,7 @@ class Detector:
         folder = files.join(self._choice.out, SHIPPED)
         if not saving.Run.exists(folder):
             network = run.network()
-            scale, shift = calibrate(network, run.records.folder)
+            scale, shift = calibration.calibrate(network, run.records.folder)
             saving.save(
                 network,
                 folder,
@@ -202,93 +200,12 @@ def _lasting(epochs):
 
 
 def _chain(run):
-    """A run and those that it starts from, the first one first."""
+    """List a run and those that it starts from, the first one first."""
     return [] if run is None else [*_chain(run.before), run]
-
-
-def calibrate(network, records):
-    """Scale and shift a network's logits so that its scores are probabilities (Platt 1999).
-
-    They are fitted to the validation faces as they are and as the augmentation `video` leaves them,
-    and become part of the weights of the label's layer.
-
-    Args:
-        network: a detector with a layer `"label"`; changed in place.
-        records: folder of records whose split `val` is fitted to.
-
-    Returns:
-        (scale, shift).
-    """
-    logits, labels = [], []
-    for draw in range(_DRAWS):
-        augment = "video" if draw else "none"
-        batches = data.load(
-            records, "val", 32, image_size=network.image_size, augment=augment, epoch=draw
-        )
-        for images, targets, _ in batches:
-            scores = np.asarray(network.predict_on_batch(images)["label"], np.float64)[:, 0]
-            logits.extend(special.logit(np.clip(scores, 1e-7, 1 - 1e-7)))
-            labels.extend(np.asarray(targets["label"])[:, 0])
-    fitted = linear_model.LogisticRegression(C=np.inf, class_weight="balanced")
-    fitted.fit(np.array(logits)[:, None], np.array(labels) > 0.5)
-    scale, shift = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
-    kernel, bias = network.get_layer("label").get_weights()
-    network.get_layer("label").set_weights([scale * kernel, scale * bias + shift])
-    return scale, shift
 
 
 def _is_of(path, records):
     return files.exists(path) and read_json(path).get("manifest_sha256") == records.fingerprint
-
-
-def _table(found):
-    """A row a network: AUC in percent of everything it was tested on."""
-    names = list(next((of[0]["figures"] for of in found.values() if of), {}))
-    cells = []
-    for row, measured in found.items():
-        line = [
-            report.percent([_auc(one["figures"][name]["frame"]) for one in measured])
-            for name in names
-        ]
-        crf30 = [_auc(one["degraded"]["video_compression"][0]) for one in measured]
-        cells.append([row, *line, report.percent(crf30)])
-    return report.rows(["AUC", *names, "made here, CRF 30"], cells)
-
-
-def _shipped_lines(shipped):
-    heads = ["", "AUC", "video AUC", "balanced accuracy at 0.5", "real", "forged"]
-    cells = []
-    for name, result in shipped["figures"].items():
-        methods = result["frame"]["methods"]
-        for method in (None, *methods):
-            frame, video = (
-                result[level]["overall"] if method is None else result[level]["methods"][method]
-                for level in ("frame", "video")
-            )
-            cells.append([
-                name if method is None else f"{name}, {method}",
-                *(f"{100 * figure:.2f}" for figure in (frame["auc"], video["auc"])),
-                f"{100 * frame['balanced_accuracy']:.2f}",
-                str(frame["real"]),
-                str(frame["forged"]),
-            ])  # fmt: skip
-    degraded = {
-        name: np.mean([cell["overall"]["auc"] for cell in row])
-        for name, row in shipped["degraded"].items()
-    }
-    rows = [[name.replace("_", " "), f"{100 * auc:.2f}"] for name, auc in degraded.items()]
-    rows.append(["mean", f"{100 * np.mean(list(degraded.values())):.2f}"])
-    return [
-        *report.rows(heads, cells),
-        "",
-        "Made here, under each degradation, mean over its levels:",
-        "",
-        *report.rows(["", "AUC"], rows),
-    ]
-
-
-def _auc(figures):
-    return 100 * figures["overall"]["auc"]
 
 
 def main(argv=None):

@@ -48,7 +48,7 @@ class Figure3(figure.Figure):
             "true pattern": ops.convert_to_numpy(truth),
             "predicted pattern": outputs["similarity"],
         }
-        self._picture(drawn, faces, path)
+        self._sheet(drawn, faces, path)
         rows = {
             kind: {**dataclasses.asdict(place), **_numbers(faces, row)}
             for row, (kind, (place, _)) in enumerate(drawn.items())
@@ -56,7 +56,7 @@ class Figure3(figure.Figure):
         return _shown(), {"rows": rows}, figure.absent(drawn, masked=True)
 
     @staticmethod
-    def _picture(drawn, faces, path):
+    def _sheet(drawn, faces, path):
         labels = figure.captions(drawn, faces["score"])
         sheet = image_grids.Sheet(labels, ("face", *_COLOURS))
         for row, (_, example) in enumerate(drawn.values()):

@@ -72,7 +72,7 @@ class Figure4(figure.Figure):
         return _shown(rows), {"faces": wanted, "rows": rows}, notes
 
     def _statistics(self, model, patches, places):
-        """Mean pattern, mean face, and how often each patch was the most predictive one."""
+        """Compute mean pattern and face, and how often each patch was the most predictive one."""
         pattern, face, counts, silent = 0.0, 0.0, np.zeros((patches, patches), int), 0
         for batch in self.read(places):
             images = [example.image for _, example in batch]
@@ -94,7 +94,7 @@ class Figure4(figure.Figure):
 
 
 def most_predictive(maps, patches):
-    """The patch of each face with the greatest mean activation.
+    """Find the patch of each face with the greatest mean activation.
 
     Args:
         maps: feature maps (B, H, W, C).

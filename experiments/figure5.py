@@ -65,9 +65,9 @@ class Figure5(figure.Figure):
         return _shown(), {"rows": rows, "greatest": greatest}, notes
 
     def _maps(self, images):
-        """Strengths by name, (B, H, W) each, and the scores of the whole network."""
+        """Compute strengths by name, (B, H, W) each, and the scores of the whole network."""
         baseline = self.network(BASELINE)
-        # What is pooled to the label is the last map.
+        # The last map is the one that is pooled to the label.
         last = figure.with_maps(baseline, baseline=baseline.get_layer("pool").input)
         found = {"baseline": figure.predict(last, images)["baseline"]}
         whole = self.network(WHOLE)
@@ -81,7 +81,7 @@ class Figure5(figure.Figure):
 
 
 def strength(maps):
-    """How strongly a network answers at each place: the mean over the channels, signs left out.
+    """Measure how strongly a network answers at each place: the mean magnitude of the channels.
 
     The mid maps of EfficientNet and Xception are sums that no activation follows: half of their
     values are below 0, and a plain mean would be nearly 0 anywhere.

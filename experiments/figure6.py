@@ -15,33 +15,23 @@ faces.
 import dataclasses
 import math
 import sys
-import zlib
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from experiments.study import command, figure, image_grids, report
+from experiments.study.disturbances import DISTURBANCES, LEVEL, disturb, strength
 from experiments.study.networks import BASELINE, WHOLE
 from lrl_keras.errors import InputError
-from lrl_keras.media.degradations import DEGRADATIONS, degrade
 from lrl_keras.system.options import Option
 
-LEVEL = 3
-# The paper's disturbances, and what of `lrl_keras.media.degradations` they are.
-DISTURBANCES = {
-    "none": None,
-    "blur": "blur",
-    "gaussian noise": "noise",
-    "compression": "jpeg",
-    "random patch": None,
-}
 NETWORKS = {"baseline": BASELINE, "whole network": WHOLE}
 MEASURES = ("error", "auc", "iou")
 
 
 @dataclasses.dataclass(frozen=True)
 class _Measured:
-    """What was found of the faces of one method.
+    """Measures of the faces of one method.
 
     Attributes:
         places: the faces that were measured.
@@ -55,7 +45,7 @@ class _Measured:
 
 
 class Figure6(figure.Figure):
-    """Forged faces under disturbances: a picture of one a method, and numbers over many."""
+    """Forged faces under disturbances: one a method is drawn, many are measured."""
 
     name = "figure6"
     title = "Figure 6: masks under disturbances, FaceForensics++ LQ"
@@ -73,12 +63,12 @@ class Figure6(figure.Figure):
         }
         if not shown:
             raise InputError(f"{self.lq.folder}: no forged test face with a known mask")
-        self._picture(shown, path)
+        self._sheet(shown, path)
         values = {kind: each.values for kind, each in measured.items()}
         values["all"] = np.concatenate(list(values.values()))
         found = {
             "level": LEVEL,
-            "strengths": {name: _strength(name, self._patches) for name in DISTURBANCES},
+            "strengths": {name: strength(name, self._patches) for name in DISTURBANCES},
             "faces": {kind: len(each.places) for kind, each in measured.items()},
             "left_out": {kind: each.left_out for kind, each in measured.items()},
             "measures": {kind: _means(each) for kind, each in values.items()},
@@ -87,7 +77,7 @@ class Figure6(figure.Figure):
         return _shown(found), found, figure.absent({"real", *drawn}, masked=True)
 
     def _drawn(self):
-        """Forged faces by method, as many of each where there are enough."""
+        """Draw forged faces by method, as many of each where there are enough."""
         kinds = set(self.faces(1, masked=True)) - {"real"}
         each = math.ceil(self.choice.extra["faces"] / max(len(kinds), 1))
         drawn = self.faces(each, masked=True)
@@ -107,12 +97,12 @@ class Figure6(figure.Figure):
         )
 
     def _disturbed(self, place, example):
-        """List of (image, mask), one a disturbance."""
+        """Disturb an example in every way: a list of (image, mask)."""
         mask = figure.mask_of(example)
         return [disturb(example.image, mask, name, place, self._patches) for name in DISTURBANCES]
 
     def _values(self, faces):
-        """The measures of some faces, each a list of (image, mask)."""
+        """Measure some faces, each a list of (image, mask)."""
         values = np.empty((len(faces), len(DISTURBANCES), len(NETWORKS), len(MEASURES)))
         for column, pairs in enumerate(zip(*faces, strict=True)):
             for network, predicted in enumerate(self._masks([image for image, _ in pairs])):
@@ -121,14 +111,14 @@ class Figure6(figure.Figure):
         return values
 
     def _masks(self, images):
-        """Predicted masks (B, S, S) of each network."""
+        """Predict the masks (B, S, S) by each network."""
         return [figure.predict(model, images)["mask"][..., 0] for model in self._models]
 
-    def _picture(self, shown, path):
+    def _sheet(self, shown, path):
         blocks = [(kind, *NETWORKS) for kind in shown]
         sheet = image_grids.Sheet(
             [label for block in blocks for label in block],
-            [f"{name}\n{_strength(name, self._patches)}" for name in DISTURBANCES],
+            [f"{name}\n{strength(name, self._patches)}" for name in DISTURBANCES],
             block=1 + len(NETWORKS),
         )
         for block, place in enumerate(shown.values()):
@@ -146,56 +136,8 @@ class Figure6(figure.Figure):
         sheet.save(path)
 
 
-def disturb(image, mask, name, place, patches):
-    """A face and its mask under one of `DISTURBANCES`.
-
-    Args:
-        image: uint8 array (S, S, 3).
-        mask: array (S, S); it changes with random patches alone.
-        name: of the disturbance.
-        place: the face's `experiments.study.figure.Place`, which all chance follows from.
-        patches: k of random patches.
-    """
-    face = (place.kind, place.video, place.frame)
-    if name == "random patch":
-        key = [zlib.crc32(part.encode()) for part in (name, *face[:2])]
-        generator = np.random.default_rng([figure.SEED, *key, place.frame])
-        order = generator.permutation(patches**2)
-        return shuffled(image, patches, order), shuffled(mask, patches, order)
-    if DISTURBANCES[name] is None:
-        return image, mask
-    return degrade(image, DISTURBANCES[name], LEVEL, seed=figure.SEED, face=face), mask
-
-
-def shuffled(picture, patches, order):
-    """A picture with its patches in another order.
-
-    Where S is no multiple of k, the last patches are made whole by repeating the picture's last
-    row and column, and the result is cut to S again.
-
-    Args:
-        picture: (S, S) or (S, S, C).
-        patches: k, the patches along each side, of Ceil(S / k) pixels.
-        order: permutation of k²; patch i of the result is patch order[i] of the picture.
-
-    Returns:
-        array of the picture's shape and type.
-    """
-    side = len(picture)
-    step = math.ceil(side / patches)
-    beyond = patches * step - side
-    padded = np.pad(
-        picture.reshape(side, side, -1), ((0, beyond), (0, beyond), (0, 0)), mode="edge"
-    )
-    cells = padded.reshape(patches, step, patches, step, -1).swapaxes(1, 2)
-    cells = cells.reshape(patches**2, step, step, -1)[order]
-    cells = cells.reshape(patches, patches, step, step, -1).swapaxes(1, 2)
-    whole = cells.reshape(patches * step, patches * step, -1)
-    return whole[:side, :side].reshape(picture.shape)
-
-
 def measures(mask, predicted):
-    """How well a predicted mask fits.
+    """Measure how well a predicted mask fits.
 
     Args:
         mask: (S, S) of 0 and 1, with both of them.
@@ -214,12 +156,12 @@ def measures(mask, predicted):
 
 
 def _has_both(disturbed):
-    """Whether no mask of a face is empty or full, so that all measures are defined."""
+    """Tell whether no mask of a face is empty or full, so that all measures are defined."""
     return all(0 < mask.mean() < 1 for _, mask in disturbed)
 
 
 def _means(values):
-    """Means over the faces, by disturbance, network and measure; none where there is no face."""
+    """Average over the faces, by disturbance, network and measure; `None` of no faces."""
     if not len(values):
         return None
     means = values.mean(axis=0)
@@ -230,16 +172,6 @@ def _means(values):
         }
         for column, name in enumerate(DISTURBANCES)
     }
-
-
-def _strength(name, patches):
-    if name == "random patch":
-        return f"{patches} x {patches}"
-    if DISTURBANCES[name] is None:
-        return ""
-    found = DEGRADATIONS[DISTURBANCES[name]]
-    label = found.label.format(found.strengths[LEVEL - 1])
-    return f"JPEG, {label}" if DISTURBANCES[name] == "jpeg" else label
 
 
 def _shown(found):
@@ -254,7 +186,7 @@ def _shown(found):
         for name, by in found["measures"]["all"].items()
     ]
     return [
-        f"{figure.drawn_by_chance(masked=True)} In the picture one a method, the first that was "
+        f"{figure.drawn_by_chance(masked=True)} The figure shows one a method, the first that was "
         "drawn; the line is the border of the true mask. Rows: the face, the mask predicted by "
         "the baseline, that by the whole network.",
         "",

@@ -1,4 +1,4 @@
-"""What Table 4 claims of the parts, and how robust they are, on forgeries that need no licence.
+"""Table 4's claims of the parts, and their robustness, on forgeries that need no licence.
 
     python -m experiments.portraits OUT --portraits ROOT [--ffpp ROOT]
 
@@ -12,15 +12,17 @@ The paper has no such numbers. Ours, with the command, the time and the hardware
 beside this file.
 """
 
+import dataclasses
 import itertools
 import sys
 
 import numpy as np
-from scipy import stats
 
-from experiments.study import command, datasets, report
+from experiments.study import command, datasets, paired, provenance, report, unseen
 from experiments.study.grid import Task, read_json, runs
 from experiments.study.networks import ABLATIONS, BASELINE, WHOLE, WITHOUT_MPSM, WITHOUT_RFAM
+from experiments.study.report import HEADS
+from lrl_keras.data.records import ALL
 from lrl_keras.evaluation import robustness
 from lrl_keras.media.degradations import DEGRADATIONS
 from lrl_keras.system import files
@@ -39,8 +41,6 @@ LEVELS = (1, 3, 5)
 FORGERIES = 4
 
 _ROBUSTNESS = "robustness.json"
-_CLEAN = ("accuracy", "balanced_accuracy", "auc", "eer")
-_HEADS = {"accuracy": "ACC", "balanced_accuracy": "bal. ACC", "auc": "AUC", "eer": "EER"}
 
 
 class Portraits:
@@ -60,7 +60,9 @@ class Portraits:
         )
         self.records = [self._portraits]
         if "ffpp" in choice.roots:
-            self.records.append(datasets.faceforensics(choice, "c23"))
+            self.records.append(
+                dataclasses.replace(datasets.faceforensics(choice, "c23"), split=ALL)
+            )
 
     def tasks(self):
         # Seed by seed, so that an unfinished study can be compared too.
@@ -74,9 +76,9 @@ class Portraits:
     def report(self):
         for mode in MODES:
             self._degrade(mode)
-        found = {mode: {row: self._figures(mode, row) for row in NETWORKS} for mode in MODES}
+        found = {mode: {row: self._metrics(mode, row) for row in NETWORKS} for mode in MODES}
         every = [task.run for task in self.tasks()]
-        origin, about = report.provenance(every, self.records, self._choice)
+        origin, about = provenance.describe(every, self.records, self._choice)
         about |= {
             "experiment": "portraits",
             "figures": found,
@@ -84,8 +86,8 @@ class Portraits:
         }
         lines = self._lines(found)
         if len(self.records) > 1 and any(run.finished() for run in every):
-            about["unseen"] = self._unseen(every)
-            lines += _unseen_lines(about["unseen"])
+            about["unseen"] = unseen.measure(every, self.records[1])
+            lines += unseen.lines(about["unseen"])
         return report.save("portraits", [*lines, *origin], about, self._choice)
 
     def _runs(self, mode, row):
@@ -109,18 +111,8 @@ class Portraits:
             out={run.folder: run.folder for run in waiting},
         )
 
-    def _unseen(self, every):
-        """The run with the best validation AUC, and what it makes of videos it has never seen."""
-        # The first of several that are equal.
-        best = max((run for run in every if run.finished()), key=lambda run: run.best_auc())
-        clips = self.records[1].opened.clips
-        methods = sorted({clip.method for clip in clips if clip.label and clip.kept})
-        result = best.measure(self.records[1], tuple(methods), "all")
-        levels = {level: result[level] for level in ("frame", "video")}
-        return {"run": best.folder, "validation_auc": best.best_auc(), **levels}
-
-    def _figures(self, mode, row):
-        """Figures in percent by name, each a list with one number a seed that is done."""
+    def _metrics(self, mode, row):
+        """Read metrics in percent by name, each a list with one number a seed that is done."""
         other = _other(mode)
         found = {}
 
@@ -133,7 +125,7 @@ class Portraits:
             if result is None or not files.exists(path):
                 continue
             for place, method in (("same", mode), ("other", other)):
-                for name in _CLEAN:
+                for name in HEADS:
                     add(f"{place} {name}", result["frame"]["methods"][method][name])
             cells = read_json(path)["cells"]
             for name in ("auc", "drop", "flipped"):
@@ -168,7 +160,7 @@ class Portraits:
                 f"Paired over the seeds, AUC in points, p of a two-sided t test; {len(tests)} "
                 "comparisons, p not corrected for their number:",
                 "",
-                *_test_table(tests),
+                *paired.table(tests),
                 "",
             ]
         return lines
@@ -178,54 +170,29 @@ def _other(mode):
     return next(each for each in MODES if each != mode)
 
 
-def _unseen_lines(unseen):
-    cells = [
-        [
-            f"{level} {name}",
-            *(f"{100 * figures[each]:.2f}" for each in _CLEAN),
-            *(str(figures[label]) for label in ("real", "forged")),
-        ]
-        for level in ("frame", "video")
-        for name, figures in (
-            ("overall", unseen[level]["overall"]),
-            *unseen[level]["methods"].items(),
-        )
-    ]
-    return [
-        "## FaceForensics++, never seen",
-        "",
-        "The (first) run with the best AUC on the validation faces of its own mode "
-        f"({100 * unseen['validation_auc']:.2f}), `{files.name_of(unseen['run'])}`, on all videos "
-        "(c23) that were at hand, of all splits.",
-        "",
-        *report.rows(["", *_HEADS.values(), "real", "forged"], cells),
-        "",
-    ]
-
-
 def _table(mode, found):
     other = _other(mode)
-    columns = {f"{mode} {_HEADS[name]}": f"same {name}" for name in _CLEAN}
-    columns |= {f"{other} {_HEADS[name]}": f"other {name}" for name in _CLEAN}
+    columns = {f"{mode} {HEADS[name]}": f"same {name}" for name in HEADS}
+    columns |= {f"{other} {HEADS[name]}": f"other {name}" for name in HEADS}
     columns |= {f"degraded {name}": f"degraded {name.lower()}" for name in ("AUC", "drop")}
     columns["flipped"] = "degraded flipped"
-    return _figure_table(columns, found)
+    return _metric_table(columns, found)
 
 
 def _by_seed(mode, found):
     columns = {mode: "same auc", _other(mode): "other auc", "degraded": "degraded auc"}
-    return _figure_table(
+    return _metric_table(
         columns, found, lambda values: ", ".join(map("{:.2f}".format, values)) or "-"
     )
 
 
 def _by_degradation(found):
     columns = {name.replace("_", " "): f"{name} auc" for name in DEGRADATIONS}
-    return _figure_table(columns, found)
+    return _metric_table(columns, found)
 
 
-def _figure_table(columns, found, text=report.percent):
-    """Rows of networks; `text` makes a cell of the figures of all seeds."""
+def _metric_table(columns, found, text=report.percent):
+    """Tabulate networks, a row each; `text` makes a cell of the numbers of all seeds."""
     cells = [
         [row, *(text(numbers.get(name, [])) for name in columns.values())]
         for row, numbers in found.items()
@@ -234,47 +201,10 @@ def _figure_table(columns, found, text=report.percent):
 
 
 def _tests(found):
-    """Differences that the paper claims, paired by seed, with the p of a t test."""
+    """Test the differences that the paper claims, paired by seed."""
     pairs = [(row, BASELINE) for row in found if row not in (CLASSIFIER, BASELINE)]
     pairs += [(WHOLE, other) for other in (CLASSIFIER, WITHOUT_MPSM, PLAIN_HEAD)]
-    pairs.append((WITHOUT_MPSM, WITHOUT_RFAM))
-    tests = []
-    for row, against in pairs:
-        for place in ("same", "other", "degraded"):
-            ours, theirs = (found[name].get(f"{place} auc", []) for name in (row, against))
-            count = min(len(ours), len(theirs))
-            if not count:
-                continue
-            differences = np.subtract(ours[:count], theirs[:count])
-            # Of equal differences the test would say that chance is ruled out.
-            spread = count > 1 and np.ptp(differences) > 0
-            p = float(stats.ttest_1samp(differences, 0).pvalue) if spread else None
-            tests.append(
-                {
-                    "row": row,
-                    "against": against,
-                    "faces": place,
-                    "mean": float(differences.mean()),
-                    "differences": differences.tolist(),
-                    "p": p,
-                }
-            )
-    return tests
-
-
-def _test_table(tests):
-    places = {"same": "same mode", "other": "other mode", "degraded": "degraded"}
-    cells = [
-        [
-            f"{test['row']} against {test['against']}",
-            places[test["faces"]],
-            f"{test['mean']:+.2f}",
-            str(len(test["differences"])),
-            "-" if test["p"] is None else f"{test['p']:.3f}",
-        ]
-        for test in tests
-    ]
-    return report.rows(["", "tested on", "difference", "seeds", "p"], cells)
+    return paired.tests(found, [*pairs, (WITHOUT_MPSM, WITHOUT_RFAM)])
 
 
 def main(argv=None):

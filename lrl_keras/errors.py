@@ -1,16 +1,16 @@
-"""What a user can mend, and what may pass by itself."""
+"""Errors that a user can mend, and one that may pass by itself."""
 
 
 class InputError(ValueError):
-    """A file, folder or argument from outside is wrong.
+    """Error in a file, folder or argument that a user gave.
 
-    The message is one line that names the thing and the way out; the command line prints it and
-    exits with 1.
+    The message is one line that names it and the remedy; the command line prints the line, with
+    arguments in backticks such as `resume=True` as flags, and exits with 1.
     """
 
 
 class UnreachableError(Exception):
-    """Reading stopped in the middle of a file behind a URL: nothing is known about the file.
+    """Failure to read on in a file behind a URL, which may be intact.
 
-    Neither an `OSError` nor an `InputError`, so that no reader takes the file for damaged.
+    It is neither an `OSError` nor an `InputError`, so that no reader takes the file for damaged.
     """

@@ -11,9 +11,9 @@ from lrl_keras.layers.patch_similarity import check_patches, similarity_target
 
 @keras.saving.register_keras_serializable("lrl_keras")
 class SimilarityLoss(keras.losses.Loss):
-    """Distance between the predicted similarity of patches and the one the mask asks for.
+    """Distance between the predicted similarity of patches and its target.
 
-    The target s is made from the mask inside (Eq. 9), so the mask is the only supervision.
+    The target s is computed from the mask (Eq. 9), so the mask is the only supervision.
 
     Args:
         patches: k, the patches along each side. Defaults to `5`.
@@ -81,7 +81,7 @@ class SegmentationLoss(keras.losses.Loss):
 
     Args:
         pixel_reduction: `"mean"` or `"sum"` over the pixels of a face. Eq. (12) is the sum, which
-            at 299 x 299 pixels drowns the other two losses. Defaults to `"mean"`.
+            at 299 x 299 pixels outweighs the other two losses. Defaults to `"mean"`.
         reduction: how the batch is reduced, as in every Keras loss.
 
     Call arguments:
@@ -115,11 +115,11 @@ class SegmentationLoss(keras.losses.Loss):
 
 
 def _binary_crossentropy(y_true, y_pred):
-    """-y ln p - (1 - y) ln (1 - p) of each entry, in float32."""
+    """Compute -y ln p - (1 - y) ln (1 - p) of each entry, in float32."""
     y_true, y_pred = ops.cast(y_true, "float32"), ops.cast(y_pred, "float32")
-    # From the logits x of p = sigmoid(x) where Keras has kept them, as its own function does, whose
-    # gradient however is a sum of four. TensorFlow begins it with whichever buffer is free first,
-    # deterministic or not, and the last bits differ from run to run. Two have only one sum.
+    # Computed from the logits x of p = sigmoid(x) where Keras has kept them, as Keras does. But the
+    # gradient of Keras's formula is a sum of four terms, which TensorFlow adds in any order, even
+    # in deterministic mode, so that the last bits differ from run to run. This one has two terms.
     logits = getattr(y_pred, "_keras_logits", None)
     if logits is None:
         return ops.binary_crossentropy(y_true, y_pred)

@@ -6,14 +6,15 @@ from keras import ops
 
 
 def equal_error_rate(labels, scores, return_threshold=False):
-    """Error rate at the threshold where as many real as forged faces are misjudged.
+    """Compute the error rate at the threshold where it is the same for real and forged faces.
 
-    The root of `1 - fpr - tpr` on the ROC curve, linear between its points.
+    This is the false positive rate at the root of `1 - fpr - tpr` on the ROC curve, which is
+    linear between its points.
 
     Args:
         labels: array of 0 (real) and 1 (forged), any shape.
         scores: array of the same size, higher = more likely forged.
-        return_threshold: whether to return the score at that point too. Defaults to `False`.
+        return_threshold: whether to return the score at that point, too. Defaults to `False`.
 
     Returns:
         float in [0, 1], or a tuple (rate, threshold).
@@ -57,8 +58,8 @@ def equal_error_rate(labels, scores, return_threshold=False):
 class EqualErrorRate(keras.metrics.Metric):
     """Equal error rate over an epoch, from histograms of the scores.
 
-    Exact for scores that are multiples of `1 / bins`, else as exact as that grid; memory does not
-    grow with the data. 0 until both classes have been seen.
+    It is exact for scores that are multiples of `1 / bins`; others are rounded to them. Memory does
+    not grow with the data. The result is 0 until both classes have been seen.
 
     Args:
         bins: steps that [0, 1] is divided into. Defaults to `1000`.

@@ -10,7 +10,7 @@ from lrl_keras.system.options import Option
 
 
 def _bias_correction(beta, step):
-    """1 - beta^step, without the cancellation that costs float32 digits in the first steps."""
+    """Compute 1 - beta^step without the cancellation that loses float32 digits in early steps."""
     return -ops.expm1(step * math.log(beta)) if beta else ops.ones_like(step)
 
 
@@ -60,7 +60,7 @@ class AdamL2(keras.optimizers.Adam):
         )
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
-        # Made once, and not for each of a thousand variables, all of which would be traced.
+        # The constants are made once: TensorFlow would trace those of each of a thousand variables.
         step = ops.cast(self.iterations + 1, "float32")
         rate = ops.cast(learning_rate, "float32") / _bias_correction(self.beta_1, step)
         root = ops.sqrt(_bias_correction(self.beta_2, step))
@@ -86,7 +86,7 @@ class AdamL2(keras.optimizers.Adam):
             gradient = gradient + variable * weight_decay
 
         index = self._get_variable_index(variable)
-        # Not m += (g - m) * (1 - beta_1), which drowns a small g next to a large m in rounding.
+        # m += (g - m) * (1 - beta_1) would lose a small g next to a large m in rounding.
         m = keep_m * self._momentums[index] + take_m * gradient
         v = keep_v * self._velocities[index] + take_v * ops.square(gradient)
         self.assign(self._momentums[index], m)
@@ -94,11 +94,11 @@ class AdamL2(keras.optimizers.Adam):
         self.assign_sub(variable, rate * m / (ops.sqrt(v) / root + epsilon))
 
     def _apply_weight_decay(self, variables):
-        """Nothing: the decay is part of the gradient already."""
+        """Do nothing: the decay is part of the gradient already."""
 
 
 class Schedule:
-    """What the learning rate of an epoch is multiplied by: called with (epoch, epochs).
+    """Schedule of the learning rate: called with (epoch, epochs), it returns a factor of the rate.
 
     Attributes:
         OPTIONS: `Option` by name, its arguments, which the command line offers.
@@ -121,7 +121,7 @@ class Schedule:
 
 @keras.saving.register_keras_serializable("lrl_keras")
 class Halving(Schedule):
-    """Half the rate after every `halve_every` epochs.
+    """Schedule that halves the rate after every `halve_every` epochs.
 
     Args:
         halve_every: epochs. Defaults to `10`, the paper's.
@@ -144,7 +144,7 @@ class Halving(Schedule):
 
 @keras.saving.register_keras_serializable("lrl_keras")
 class Cosine(Schedule):
-    """A rise in even steps over `warmup` epochs, then half a cosine down to nothing.
+    """Schedule that rises in even steps over `warmup` epochs, then falls to 0 as half a cosine.
 
     Args:
         warmup: epochs. Defaults to `0`.
@@ -167,11 +167,11 @@ class Cosine(Schedule):
 
 @keras.saving.register_keras_serializable("lrl_keras")
 class Constant(Schedule):
-    """The same rate in every epoch."""
+    """Schedule that keeps the rate."""
 
     def __call__(self, epoch, epochs):
         return 1.0
 
 
-# What the option `--schedule` names.
+# Schedules by the name that the option `--schedule` takes.
 SCHEDULES = {"halving": Halving, "cosine": Cosine, "constant": Constant}

@@ -16,7 +16,7 @@ from sklearn.metrics import accuracy_score, precision_score, recall_score, roc_a
 
 from lrl_keras import data
 from lrl_keras.metrics import EqualErrorRate, equal_error_rate
-from lrl_keras.training import callbacks
+from lrl_keras.training import tensorboard
 from lrl_keras.training.trainer import Settings, train
 
 # All wait for three trainings.
@@ -71,7 +71,7 @@ def spread(grid):
         validation_data=(points[300:], labels[300:]),
         epochs=2,
         verbose=0,
-        callbacks=[callbacks.PrecisionRecall(folder / "spread" / "logs" / "curves")],
+        callbacks=[tensorboard.PrecisionRecall(folder / "spread" / "logs" / "curves")],
     )
     return labels[300:, 0], model.predict(points[300:], verbose=0)[:, 0]
 

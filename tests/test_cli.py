@@ -1,6 +1,8 @@
 """The command line as a user calls it: exit codes, streams, one line an error."""
 
+import importlib
 import json
+import logging
 import os
 import subprocess
 import sys
@@ -10,6 +12,7 @@ from PIL import Image
 from skimage import data
 
 from lrl_keras.cli import main
+from lrl_keras.errors import InputError
 
 TRAINING = ["--backbone", "tiny", "--weights", "none", "--image-size", "64", "--patches", "4"]
 TRAINING += ["--epochs", "1", "--batch-size", "8"]
@@ -45,6 +48,14 @@ def test_version_and_wrong_usage():
     wrong = _command("train")
     assert wrong.returncode == 2
     assert "usage" in wrong.stderr
+
+
+@pytest.mark.parametrize("option", [("--backbone", "vgg"), ("--learning-rate", "-1")])
+def test_values_that_an_option_does_not_take_are_wrong_usage(option, capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["train", "records", "run", *option])
+    assert caught.value.code == 2
+    assert option[0] in capsys.readouterr().err
 
 
 def test_results_are_on_standard_output_alone(run, photograph_records):
@@ -122,8 +133,6 @@ def test_predict_goes_on_after_what_cannot_be_read(run, tmp_path, capsys):
         ["inspect", "{records}", "--patches", "400"],
         ["train", "{tmp}", "{tmp}/run"],
         ["train", "{records}", "{run}"],
-        ["train", "{records}", "{tmp}/run", "--backbone", "vgg"],
-        ["train", "{records}", "{tmp}/run", "--learning-rate", "-1"],
         ["train", "{records}", "{tmp}/run", "--weights", "{tmp}/none.h5", "--backbone", "tiny"],
         ["train", "{records}", "{run}/config.json", *TRAINING],
         ["prepare", "faceforensics", "{tmp}", "{tmp}/out"],
@@ -168,12 +177,32 @@ def test_export_prints_path_and_differences(run, tmp_path, capsys):
     assert report["outputs"] == ["label", "similarity", "mask"]
 
 
-def test_what_cannot_be_exported_is_one_line(run, tmp_path, capsys):
-    code = main(["export", str(run), str(tmp_path), "--quantize", "int8"])
+@pytest.mark.parametrize(
+    ("form", "words"),
+    [("saved_model", "saved_model has no int8"), ("onnx", "it: --calibration RECORDS\n")],
+)
+def test_what_cannot_be_exported_is_one_line(form, words, run, tmp_path, capsys):
+    code = main(["export", str(run), str(tmp_path), "--format", form, "--quantize", "int8"])
     error = capsys.readouterr().err
     assert code == 1
     assert error.count("\n") == 1
-    assert "int8 SavedModel" in error
+    assert words in error
+
+
+def test_messages_are_lines_on_standard_error_and_name_flags(tmp_path, capsys, monkeypatch):
+    def fail(arguments):
+        logging.getLogger("lrl_keras.training").warning("half of %s", "it")
+        raise InputError("x: give `batch_size=4`, `rfam=False`, `weights=None` or `resume=True`")
+
+    monkeypatch.setattr(importlib.import_module("lrl_keras.cli.export"), "run", fail)
+    assert main(["export", str(tmp_path), "out"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines() == [
+        "lrl-keras: warning: half of it",
+        "lrl-keras: error: x: give --batch-size 4, --no-rfam, --weights none or --resume",
+    ]
+    assert not logging.getLogger("lrl_keras").handlers
 
 
 @pytest.mark.long

@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 from skimage import data, transform
 
-from lrl_keras.media.faces import Detector, Face, crop_box, cut, persistent_tracks
+from lrl_keras.media.faces import Detector, Face, crop_box, cut
 from lrl_keras.media.images import read_image
+from lrl_keras.media.tracking import persistent_tracks
 
 ASTRONAUT = (178, 62, 270, 178)  # the face in skimage's picture, marked by eye
 

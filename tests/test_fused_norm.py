@@ -47,7 +47,7 @@ def test_training_step_is_what_the_formula_says(fuse, shape, offset):
     upstream = rng.normal(size=shape).astype("float32")
     gamma, beta, moving_mean, moving_variance = (w.astype("float64") for w in model.get_weights())
     (found_x,), (found_gamma, found_beta) = gradients(
-        lambda x: layer(x, trainer=True) * upstream, [x], layer.trainable_weights
+        lambda x: layer(x, training=True) * upstream, [x], layer.trainable_weights
     )
 
     wide = x.astype("float64")
@@ -63,7 +63,7 @@ def test_training_step_is_what_the_formula_says(fuse, shape, offset):
     close = functools.partial(np.testing.assert_allclose, rtol=1e-5, atol=1e-5)
     close(to_numpy(layer.moving_mean), moving_mean * MOMENTUM + mean * (1 - MOMENTUM))
     close(to_numpy(layer.moving_variance), moving_variance * MOMENTUM + variance * (1 - MOMENTUM))
-    close(to_numpy(layer(x, trainer=True)), unit * gamma + beta, rtol=1e-4, atol=1e-4)
+    close(to_numpy(layer(x, training=True)), unit * gamma + beta, rtol=1e-4, atol=1e-4)
 
 
 def test_like_keras_under_every_policy(fuse, policy):
@@ -72,7 +72,7 @@ def test_like_keras_under_every_policy(fuse, policy):
     for prepare in (fuse, lambda model: None):
         model, layer = norm(x.shape[1:])
         prepare(model)
-        outputs = model(x, trainer=True)
+        outputs = model(x, training=True)
         assert keras.backend.standardize_dtype(outputs.dtype) == layer.compute_dtype
         found.append([to_numpy(outputs), *map(to_numpy, layer.weights)])
     tolerance = {"float32": 1e-5, "mixed_float16": 2e-3, "mixed_bfloat16": 2e-2}[policy]
@@ -83,12 +83,12 @@ def test_like_keras_under_every_policy(fuse, policy):
 def test_inference_and_frozen_layers_stay_as_they_are(fuse):
     model, layer = norm((4, 4, 3))
     x = np.random.default_rng(0).normal(size=(2, 4, 4, 3)).astype("float32")
-    expected = to_numpy(model(x, trainer=False))
+    expected = to_numpy(model(x, training=False))
     fuse(model)
-    np.testing.assert_array_equal(to_numpy(model(x, trainer=False)), expected)
+    np.testing.assert_array_equal(to_numpy(model(x, training=False)), expected)
     layer.trainable = False
     before = model.get_weights()
-    np.testing.assert_array_equal(to_numpy(model(x, trainer=True)), expected)
+    np.testing.assert_array_equal(to_numpy(model(x, training=True)), expected)
     for one, other in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(one, other)
 

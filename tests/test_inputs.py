@@ -21,7 +21,8 @@ def folder(tmp_path):
     return tmp_path
 
 
-def test_a_folder_gives_its_media_in_order_and_names_the_broken(folder, capsys):
+def test_a_folder_gives_its_media_in_order_and_names_the_broken(folder, caplog):
+    caplog.set_level("INFO", "lrl_keras")
     found = list(find([folder]))
     assert [(file.name, file.kind) for file in found] == [
         ("a.jpg", "image"),
@@ -35,10 +36,8 @@ def test_a_folder_gives_its_media_in_order_and_names_the_broken(folder, capsys):
     assert [file.error for file in found if file.error] == [
         f"{folder / 'broken.jpg'}: empty file; copy it again"
     ]
-    captured = capsys.readouterr()
-    assert captured.err.count("\n") == 1
-    assert "skipped 1 that are neither image nor video: notes.txt" in captured.err
-    assert not captured.out
+    (line,) = caplog.messages
+    assert line == f"{folder}: skipped 1 that are neither image nor video: notes.txt"
 
 
 def test_a_folder_behind_a_url_gives_what_the_local_one_does(folder):

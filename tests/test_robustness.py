@@ -14,13 +14,13 @@ from PIL import Image
 from sklearn.metrics import roc_auc_score
 
 import lrl_keras
-from lrl_keras.cli import main, parser
+from lrl_keras.cli import main
 from lrl_keras.data.schema import Example
 from lrl_keras.errors import InputError
 from lrl_keras.evaluation.evaluator import evaluate
 from lrl_keras.evaluation.robustness import measure
-from lrl_keras.media.degradations import DEGRADATIONS, degrade
-from lrl_keras.plots import drawing
+from lrl_keras.media.degradations import degrade
+from lrl_keras.plots import figures
 
 CHOSEN = {"degradations": ["noise", "saturation", "jpeg"], "levels": [2, 5]}
 
@@ -174,7 +174,7 @@ def test_files_hold_what_was_measured(measured):
 
 def test_the_map_colours_each_cell_by_its_figure(tmp_path):
     cells = {"jpeg": [(1.0, "quality 95"), (0.5, "quality 75")], "blur": [(0.5, ""), (0.5, "")]}
-    drawing.robustness_map(cells, [1, 2], 1.0, tmp_path / "map.png")
+    figures.robustness_map(cells, [1, 2], 1.0, tmp_path / "map.png")
     with Image.open(tmp_path / "map.png") as picture:
         pixels = np.asarray(picture.convert("RGB")).reshape(-1, 3).astype(int)
     best, worst = (np.array(matplotlib.colormaps["viridis"](value)[:3]) * 255 for value in (1.0, 0))
@@ -283,10 +283,6 @@ def test_options_of_degrading_need_degrade(options, run, photograph_records, cap
     assert captured.out == ""
     assert captured.err.startswith(f"lrl-keras: error: {options[0]} ")
     assert len(captured.err.splitlines()) == 1
-
-
-def test_the_command_line_names_all_degradations():
-    assert list(DEGRADATIONS) == parser.DEGRADATIONS
 
 
 @pytest.mark.parametrize(

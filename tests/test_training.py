@@ -341,7 +341,7 @@ def test_killed_at_random_moments_ends_with_the_same_weights(photograph_records,
 
 
 def test_damaged_newest_state_falls_back_to_the_one_before(
-    finished, photograph_records, tmp_path, capsys
+    finished, photograph_records, tmp_path, caplog
 ):
     run, _ = finished
     copy = tmp_path / "copy"
@@ -351,7 +351,7 @@ def test_damaged_newest_state_falls_back_to_the_one_before(
     content[len(content) // 2] ^= 1
     newest.write_bytes(content)
     train(photograph_records, copy, resume=True, verbose=0)
-    assert "epoch-00002.h5" in capsys.readouterr().err
+    assert "epoch-00002.h5" in caplog.text
     _assert_same_state(run, copy, SMALL["epochs"])
 
 

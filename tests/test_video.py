@@ -8,7 +8,7 @@ import pytest
 from videos import face_frames, gray_frames, index_of, turn_clockwise, write_video
 
 from lrl_keras.errors import InputError
-from lrl_keras.media import video
+from lrl_keras.media import containers, video
 from lrl_keras.media.video import Video
 
 CONTAINERS = [
@@ -44,7 +44,7 @@ def test_evenly_spaced_takes_the_middles_of_equal_parts():
 @pytest.mark.parametrize(("name", "codec"), CONTAINERS)
 def test_every_container_gives_the_frames_asked_for(tmp_path, name, codec):
     path = write_video(tmp_path / name, gray_frames(20), codec)
-    assert video.is_video(path)
+    assert containers.is_video(path)
     assert Video(path).count == 20
     found = dict(Video(path).frames([2, 9, 10, 19]))
     assert {index: index_of(frame) for index, frame in found.items()} == {
@@ -110,7 +110,7 @@ def test_an_index_that_does_not_exist_is_left_out(h264):
 
 def test_unicode_names_and_wrong_extensions_are_read(tmp_path):
     path = write_video(tmp_path / "Größe 中.mp4", gray_frames(3)).rename(tmp_path / "Größe 中.jpg")
-    assert video.is_video(path)
+    assert containers.is_video(path)
     assert Video(path).count == 3
 
 
@@ -144,7 +144,7 @@ def test_what_is_no_video_is_one_line_that_names_the_file(tmp_path, h264, conten
 def test_missing_files_folders_and_pipes_are_refused(tmp_path):
     os.mkfifo(tmp_path / "pipe.mp4")
     for path in (tmp_path / "none.mp4", tmp_path, tmp_path / "pipe.mp4", tmp_path / "a\0b"):
-        assert not video.is_video(path)
+        assert not containers.is_video(path)
         with pytest.raises(InputError):
             Video(path)
 
@@ -232,7 +232,7 @@ def test_damaged_videos_raise_nothing_else_and_give_the_same_twice(tmp_path, cap
 
 
 def test_too_many_frames_and_pixels_are_refused(tmp_path, h264, monkeypatch):
-    monkeypatch.setattr(video, "MAX_PIXELS", 1000)
+    monkeypatch.setattr(containers, "MAX_PIXELS", 1000)
     with pytest.raises(InputError, match="320 x 240 pixels are too many"):
         Video(h264)
     monkeypatch.setattr(video, "MAX_FRAMES", 10)

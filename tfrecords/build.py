@@ -7,15 +7,17 @@ import sys
 
 from tqdm import tqdm
 
+from lrl_keras.data.clip_report import ClipReport
 from lrl_keras.data.manifest import SPLITS
-from lrl_keras.data.records import ClipReport, Records
+from lrl_keras.data.records import Records
 from lrl_keras.errors import InputError
 from lrl_keras.media.faces import Detector
 from lrl_keras.system import files
 from lrl_keras.system import options as source_options
 from lrl_keras.system.hardware import cores
 from lrl_keras.system.options import Option
-from tfrecords.examples.clip_group import Group, Settings
+from tfrecords.examples.clip_group import Group
+from tfrecords.examples.group import Settings
 from tfrecords.runners.cluster import Cluster
 from tfrecords.runners.local import run
 from tfrecords.sources import SOURCES
@@ -24,7 +26,7 @@ from tfrecords.writing.plan import plan_shards, size_of_clips
 from tfrecords.writing.shards import write_shard
 from tfrecords.writing.versions import versions
 
-# What every source lets its user choose.
+# Options of every source.
 OPTIONS = {
     "frames_per_video": Option(50, "frames of each video, evenly spaced", least=1, most=100_000),
     "image_size": Option(299, "side of the crops, pixels", least=16, most=4096),
@@ -148,7 +150,7 @@ def prepare(
 
 
 def find(module, root, chosen):
-    """How clips become examples, and the clips.
+    """List the clips and settle how they become examples.
 
     Args:
         module: one of `tfrecords.sources`.
@@ -179,12 +181,12 @@ def _source(name):
 
 
 def _plain(value):
-    """As it comes back from JSON."""
+    """Give a value the type that it has when it comes back from JSON."""
     return list(value) if isinstance(value, tuple) else value
 
 
 def _bar(missing, shards, progress):
-    """A progress bar over the clips of all shards."""
+    """Make a progress bar over the clips of all shards."""
     total = sum(len(shard.clips) for shard in shards)
     return tqdm(
         total=total,
@@ -197,7 +199,7 @@ def _bar(missing, shards, progress):
 
 
 def _run(function, missing, workers, bar):
-    """Reports of the shards of `missing` by name."""
+    """Write the shards of `missing`; returns their reports by name."""
     reports = {}
     for shard, note, report in run(function, missing, workers):
         if note is None:

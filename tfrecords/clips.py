@@ -1,4 +1,4 @@
-"""What a source says about a clip: a video, an image, or a sequence of images."""
+"""Descriptions of clips by their source: a clip is a video, an image or a sequence of images."""
 
 import collections
 import dataclasses
@@ -37,7 +37,7 @@ class Clip:
         real: the real video that a fake was made from, `None` where it is not on disk.
         mask_pair: videos to take the mask from, `None`: from `path` and `real`.
         unpaired: why a fake has no real video; `None` where it has one and for a real clip.
-        cropped: whether the pictures are face crops already, taken as they are.
+        cropped: whether the images are face crops already, taken as they are.
         frames: how many frames it has, where its name tells (an image has one); `None`: unknown.
             Shards are planned by it.
     """
@@ -69,7 +69,7 @@ class Clip:
 
 @dataclasses.dataclass(frozen=True)
 class Listing:
-    """What a source found under a root.
+    """The clips that a source found under a root.
 
     Attributes:
         clips: the clips on disk, in the order of the dataset's lists.
@@ -83,7 +83,7 @@ class Listing:
     notes: tuple[str, ...] = ()
 
     def only(self, splits):
-        """The `Listing` of these splits alone."""
+        """Make the `Listing` of these splits alone."""
         clips = tuple(clip for clip in self.clips if clip.split in splits)
         listed = {key: count for key, count in self.listed.items() if key[0] in splits}
         return dataclasses.replace(self, clips=clips, listed=listed)
@@ -121,7 +121,7 @@ class Lister:
         return self._listed.total()
 
     def listing(self, nothing):
-        """The `Listing`.
+        """Make the `Listing`.
 
         Args:
             nothing: message of the `InputError` that is raised where no clip is on disk.

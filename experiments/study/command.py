@@ -7,7 +7,7 @@ import shlex
 import sys
 
 from experiments.study import grid
-from lrl_keras.cli.tables import warnings_in_one_line
+from lrl_keras.cli.main import messages
 from lrl_keras.errors import InputError, UnreachableError
 from lrl_keras.system import files
 from lrl_keras.system.options import Option, add_to
@@ -32,7 +32,7 @@ _OF_TRAINING = (
     "cache",
 )
 
-# Everything runs in minutes and the figures mean nothing.
+# Everything runs in minutes and the numbers mean nothing.
 _SMOKE = {
     "frames_per_video": 4,
     "image_size": 160,
@@ -46,7 +46,7 @@ _SMOKE = {
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """What the user chose of an experiment.
+    """The user's choices for an experiment.
 
     Attributes:
         out: folder of the experiments.
@@ -91,7 +91,7 @@ class Choice:
     measured: tuple
 
     def settings(self, seed, **others):
-        """`Settings` of one training: what was chosen, and `others` of the network."""
+        """Make the `Settings` of one training: what was chosen, and `others` of the network."""
         if self.backbone is not None:
             others["backbone"] = self.backbone
         if self.weights is None:
@@ -124,7 +124,7 @@ def run(
     """
     choice = parse(module, doc, roots, argv, optional, extra, measured, **defaults)
     try:
-        with warnings_in_one_line(module):
+        with messages(module):
             return _run(experiment(choice), choice)
     except (InputError, UnreachableError, OSError) as error:
         print(f"{module}: error: {error}", file=sys.stderr)
@@ -155,7 +155,7 @@ def _run(experiment, choice):
 
 
 def parse(module, doc, roots, argv=None, optional=(), extra=None, measured=False, **defaults):
-    """The `Choice` of a command line; arguments as of `run`."""
+    """Parse a command line to a `Choice`; arguments as of `run`."""
     argv = sys.argv[1:] if argv is None else argv
     extra = extra or {}
     declared = _declared(defaults)
@@ -195,7 +195,7 @@ def parse(module, doc, roots, argv=None, optional=(), extra=None, measured=False
 
 
 def _declared(defaults):
-    """`Option`s of all experiments, most of them of training, with the defaults of this one."""
+    """Declare the `Option`s of all experiments, with the defaults of this one."""
     training, files_of = options("lrl"), OPTIONS
     found = {
         "seeds": Option((0,), "of the trainings, one run each", least=0, most=2**32 - 1),
@@ -217,7 +217,7 @@ def _declared(defaults):
         "of": Option(1, "machines that share the runs", least=1),
         "smoke": Option(
             False,
-            "tiny, to see it work, in an OUT of its own; the figures mean nothing",
+            "tiny, to see it work, in an OUT of its own; the numbers mean nothing",
             switch=True,
         ),
     }
@@ -228,7 +228,7 @@ def _declared(defaults):
 
 
 def _parser(module, doc, declared):
-    """What all experiments ask for; options that are not given stay out of the result."""
+    """Make the parser of an experiment; options that are not given stay out of the result."""
     parser = argparse.ArgumentParser(
         prog=f"python -m {module}",
         description=doc,

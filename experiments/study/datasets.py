@@ -5,6 +5,7 @@ import functools
 
 from lrl_keras import data
 from lrl_keras.data.manifest import SPLITS
+from lrl_keras.data.records import ALL
 from lrl_keras.system import files
 from tfrecords.build import prepare
 
@@ -26,6 +27,7 @@ class Records:
         source: one of `tfrecords.sources.SOURCES`.
         root: folder of the dataset.
         options: options of `tfrecords.build.prepare`, as (name, value) pairs.
+        split: the split that networks are measured on, `"all"` for all of them.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Records:
     source: str
     root: str
     options: tuple
+    split: str = "test"
 
     def prepare(self, workers=None, overwrite=False):
         """Make the records, or go on making them; returns `lrl_keras.data.Records`."""
@@ -57,33 +60,33 @@ class Records:
 
 
 def records(out, name, source, root, **options):
-    """`Records` below the folder of the experiments."""
+    """Describe `Records` below the folder of the experiments."""
     folder = files.join(out, "records", name)
     return Records(name, folder, source, str(root), tuple(sorted(options.items())))
 
 
 def finished(folder):
-    """`Records` that were made before, by whatever command."""
-    return Records(files.name_of(folder), folder, data.Records.open(folder).source, "", ())
+    """Describe `Records` that were made before, by whatever command; they are measured whole."""
+    return Records(files.name_of(folder), folder, data.Records.open(folder).source, "", (), ALL)
 
 
 def faceforensics(choice, compression):
-    """FaceForensics++ in one quality: `"raw"`, `"c23"` (HQ) or `"c40"` (LQ)."""
+    """Describe FaceForensics++ in one quality: `"raw"`, `"c23"` (HQ) or `"c40"` (LQ)."""
     return _dataset(choice, f"ffpp-{compression}", "faceforensics", "ffpp", compression=compression)
 
 
 def celeb_df(choice):
-    """The official test list of Celeb-DF."""
+    """Describe the official test list of Celeb-DF."""
     return _dataset(choice, "celeb-df", "celeb-df", "celeb_df", only=("test",))
 
 
 def dfdc(choice):
-    """The test set of the DFDC preview, which the paper cites."""
+    """Describe the test set of the DFDC preview, which the paper cites."""
     return _dataset(choice, "dfdc-preview", "dfdc-preview", "dfdc", only=("test",))
 
 
 def dfd(choice):
-    """DeepFakeDetection as it lies beside FaceForensics++, HQ."""
+    """Describe DeepFakeDetection as it lies beside FaceForensics++, HQ."""
     return _dataset(choice, "dfd-c23", "dfd", "dfd", compression="c23", only=("test",))
 
 
@@ -93,7 +96,7 @@ def _dataset(choice, name, source, root, **options):
 
 
 def gaps(records):
-    """What of a dataset was not there or could not be used, a line each; none: all was.
+    """Name all of a dataset that was not there or could not be used, a line each; none: all was.
 
     Args:
         records: `lrl_keras.data.Records`.

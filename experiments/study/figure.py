@@ -1,4 +1,4 @@
-"""What the figures share: networks of Table 4, test faces drawn by chance, and the report."""
+"""The parts that the figures share: networks of Table 4, test faces drawn by chance, the report."""
 
 import dataclasses
 import itertools
@@ -8,7 +8,7 @@ import zlib
 import keras
 import numpy as np
 
-from experiments.study import datasets, grid, image_grids, networks, report
+from experiments.study import datasets, grid, image_grids, networks, provenance, report
 from lrl_keras.data import chosen
 from lrl_keras.system import files
 
@@ -29,7 +29,7 @@ SEED = 0
 class Figure:
     """An experiment that trains and tests rows of Table 4 and draws a figure of them.
 
-    Subclasses set the class attributes and have `draw(path)`, which writes the picture and returns
+    Subclasses set the class attributes and have `draw(path)`, which writes the image and returns
     (lines of Markdown, dict of plain values, lines on what was not the same as in the paper).
 
     Attributes:
@@ -47,18 +47,18 @@ class Figure:
         self.records = [self.lq]
 
     def run(self, row):
-        """The `Run` of a row of Table 4, with the first seed."""
+        """Make the `Training` of a row of Table 4, with the first seed."""
         return grid.runs(self.choice, self.lq, networks.ABLATIONS[row])[0]
 
     def tasks(self):
         return [grid.Task(self.run(row), self.lq) for row in self.rows]
 
     def network(self, row):
-        """The trained network of a row."""
+        """Load the trained network of a row."""
         return self.run(row).network()
 
     def faces(self, count, masked):
-        """Test faces drawn by chance: dict of kind to list of `Place`.
+        """Draw test faces by chance: dict of kind to list of `Place`.
 
         Args:
             count: of each kind; where there are fewer, all of them.
@@ -68,13 +68,13 @@ class Figure:
         return {kind: draw(kind, places, count) for kind, places in found.items()}
 
     def read(self, places):
-        """Yields lists of (`Place`, `lrl_keras.data.schema.Example`), at most one batch each."""
+        """Yield lists of (`Place`, `lrl_keras.data.schema.Example`), at most one batch each."""
         examples = read(self.lq, places)
         while batch := list(itertools.islice(examples, self.choice.batch_size)):
             yield batch
 
     def one_each(self):
-        """The first drawn face of each kind: dict of kind to (`Place`, `Example`)."""
+        """Read the first drawn face of each kind: dict of kind to (`Place`, `Example`)."""
         drawn = self.faces(1, masked=True)
         return {kind: next(self.read(places))[0] for kind, places in drawn.items()}
 
@@ -89,15 +89,15 @@ class Figure:
                 )
             return []
         files.make_folder(self.choice.out)
-        picture = f"{self.name}.png"
-        shown, numbers, notes = self.draw(files.join(self.choice.out, picture))
+        image = f"{self.name}.png"
+        shown, numbers, notes = self.draw(files.join(self.choice.out, image))
         if len(self.choice.seeds) > 1:
             notes = [*notes, f"only the training with seed {self.choice.seeds[0]} is shown"]
         used = [self.run(row) for row in self.rows]
-        origin, found = report.provenance(used, self.records, self.choice, notes)
+        origin, found = provenance.describe(used, self.records, self.choice, notes)
         lines = [
             *report.heading(self.title, self.choice),
-            f"![{self.title}]({picture})",
+            f"![{self.title}]({image})",
             "",
             *shown,
             "",
@@ -107,24 +107,24 @@ class Figure:
         ]
         found |= {"experiment": self.name, "seed_of_draw": SEED, **numbers}
         written = report.save(self.name, lines, found, self.choice)
-        return [files.join(self.choice.out, picture), *written]
+        return [files.join(self.choice.out, image), *written]
 
     def _networks(self):
-        """How good the networks are whose pictures these are."""
+        """Yield lines that say how good the drawn networks are."""
         yield f"The networks, trained with seed {self.choice.seeds[0]}, frame level as in Table 4:"
         yield ""
         for row in self.rows:
             found = self.run(row).result(self.lq)
-            figures = "not measured"
+            metrics = "not measured"
             if found:
                 overall = found["frame"]["overall"]
-                figures = f"ACC {100 * overall['accuracy']:.2f}, AUC {100 * overall['auc']:.2f}"
-            yield f"- {row}: {figures}"
+                metrics = f"ACC {100 * overall['accuracy']:.2f}, AUC {100 * overall['auc']:.2f}"
+            yield f"- {row}: {metrics}"
 
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Place:
-    """Where an example lies, and which it is.
+    """The place of an example in its shard, and its origin.
 
     Attributes:
         shard: name of its file.
@@ -141,7 +141,7 @@ class Place:
 
 
 def tested_faces(records, masked):
-    """Every face of the test split by kind, those of the caption of Fig. 3 first.
+    """List every face of the test split by kind, those of the caption of Fig. 3 first.
 
     Args:
         records: `lrl_keras.data.Records`.
@@ -162,13 +162,13 @@ def tested_faces(records, masked):
 
 
 def draw(kind, places, count):
-    """`count` of the places by chance, in the order drawn; a smaller draw begins a larger one."""
+    """Draw `count` places by chance, in this order; a smaller draw begins a larger one."""
     generator = np.random.default_rng([SEED, zlib.crc32(kind.encode())])
     return [places[number] for number in generator.permutation(len(places))[:count]]
 
 
 def read(records, places):
-    """Yields (`Place`, `lrl_keras.data.schema.Example`) in the order in which they are stored.
+    """Yield (`Place`, `lrl_keras.data.schema.Example`) in the order in which they are stored.
 
     Args:
         records: `experiments.study.datasets.Records`.
@@ -183,31 +183,31 @@ def read(records, places):
 
 
 def mask_of(example):
-    """The true mask of an example, float32 (S, S) of 0 and 1."""
+    """Give the true mask of an example, float32 (S, S) of 0 and 1."""
     if example.mask is None:
         return np.zeros(example.image.shape[:2], np.float32)
     return example.mask.astype(np.float32)
 
 
 def predict(model, images):
-    """Outputs of a network for a list of uint8 faces (S, S, 3), as NumPy arrays."""
+    """Predict the outputs for a list of uint8 faces (S, S, 3), as NumPy arrays."""
     outputs = model.predict_on_batch(np.stack(images).astype(np.float32))
     return {name: np.asarray(values, np.float32) for name, values in outputs.items()}
 
 
 def with_maps(model, **maps):
-    """The network with feature maps beside its outputs; `maps`: tensors of its graph by name."""
+    """Add feature maps to a network's outputs; `maps`: tensors of its graph by name."""
     return keras.Model(model.input, {**model.output, **maps})
 
 
 def absent(drawn, masked):
-    """Lines that name the kinds of faces of the paper of which there are none in `drawn`."""
+    """Name the kinds of faces of the paper of which there are none in `drawn`, a line each."""
     those = " of which the manipulated region is known" if masked else ""
     return [f"{kind}: no test face{those}" for kind in KINDS if kind not in drawn]
 
 
 def drawn_by_chance(masked):
-    """How the faces came about, as a sentence."""
+    """Say in a sentence how the faces came about."""
     those = " of which the manipulated region is known" if masked else ""
     return (
         f"Faces of the test split{those}, drawn by chance (NumPy generator with the seed {SEED} "
@@ -216,7 +216,7 @@ def drawn_by_chance(masked):
 
 
 def captions(drawn, scores):
-    """Labels of the rows of a picture, one each of what `Figure.one_each` drew."""
+    """Label the rows of a sheet, one for each face that `Figure.one_each` drew."""
     return [
         f"{KINDS.get(place.kind, place.kind)}\n{image_grids.shortened(place.video)}\n"
         f"frame {place.frame}\nscore {score:.2f}"

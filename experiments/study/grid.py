@@ -1,4 +1,4 @@
-"""Many trainings: which there are, where each lies, which are finished.
+"""Many trainings: their folders, their state and their results.
 
 A run's folder is named after its settings and its records, so that experiments that need the same
 training share it, and so that other settings never meet the results of these.
@@ -44,7 +44,7 @@ class Training:
 
     @property
     def folder(self):
-        """Where the run lies; the records must be there."""
+        """Folder of the run; the records must be there."""
         # A new setting leaves the old names as they are.
         chosen = {"detector": self.settings.detector, **self.settings.chosen()}
         chosen.pop("cache", None)  # Changes nothing but the speed.
@@ -63,35 +63,34 @@ class Training:
         words = [settings.detector, settings.backbone, *without, *methods]
         return "-".join([*words, f"seed{settings.seed}"])
 
-    def result(self, records, methods=None, split="test"):
-        """What `lrl_keras.evaluation.evaluate` found on `records`, `None` if it has not yet."""
-        path = files.join(self._place(records, methods, split), _METRICS)
+    def result(self, records, methods=None):
+        """Read the metrics of `measure`, `None` where `records` are not measured yet."""
+        path = files.join(self._place(records, methods), _METRICS)
         if not files.exists(path):
             return None
         found = read_json(path)
         return found if found.get("manifest_sha256") == records.fingerprint else None
 
-    def measure(self, records, methods=None, split="test"):
-        """Score a split of `records`, unless that is done.
+    def measure(self, records, methods=None):
+        """Score the split of `records` that is measured, unless that is done.
 
         Args:
             records: `Records`.
             methods: forgery methods to measure; default: those of the training.
-            split: of the records.
 
         Returns:
-            what `result` gives.
+            what `lrl_keras.evaluation.evaluate` gives.
         """
-        found = self.result(records, methods, split)
+        found = self.result(records, methods)
         if found is not None:
             return found
         return evaluator.evaluate(
             self.network(),
             records.folder,
-            split,
+            records.split,
             methods=methods or self.settings.methods,
             batch_size=self.settings.batch_size,
-            out=self._place(records, methods, split),
+            out=self._place(records, methods),
         )
 
     def train(self, verbose):
@@ -111,7 +110,7 @@ class Training:
             files.write_text(files.join(self.folder, _SECONDS), json.dumps(spent) + "\n")
 
     def network(self):
-        """The trained network.
+        """Load the trained network.
 
         Raises:
             InputError: naming the file of the run that is missing or damaged.
@@ -124,15 +123,15 @@ class Training:
             ) from None
 
     def finished(self):
-        """Whether all epochs are done."""
+        """Tell whether all epochs are done."""
         return len(self._aucs()) >= self.settings.epochs
 
     def best_auc(self):
-        """Highest AUC on its validation split, of the epochs that are done."""
+        """Read the highest AUC on its validation split, of the epochs that are done."""
         return max(self._aucs())
 
     def _aucs(self):
-        """AUC on its validation split, one an epoch that is done."""
+        """Read the AUC on its validation split, one an epoch that is done."""
         path = files.join(self.folder, "history.csv")
         if not files.exists(path):
             return []
@@ -145,23 +144,23 @@ class Training:
             ) from None
 
     def seconds(self):
-        """Time that its training took so far, over all attempts that were not killed."""
+        """Read the time that its training took so far, over all attempts that were not killed."""
         path = files.join(self.folder, _SECONDS)
         return read_json(path, float) if files.exists(path) else 0.0
 
     def versions(self):
-        """Versions of the packages that it was begun with; none before."""
+        """Read the versions of the packages that it was begun with; none before."""
         if not saving.Run.exists(self.folder):
             return {}
         return saving.Run.open(self.folder).versions
 
-    def _place(self, records, methods, split):
-        parts = [split, records.name, *sorted(methods or ())]
+    def _place(self, records, methods):
+        parts = [records.split, records.name, *sorted(methods or ())]
         return files.join(self.folder, "-".join(parts))
 
 
 def read_json(path, kind=dict):
-    """What a run has found, from a file that can be made again.
+    """Read the findings of a run from a file that can be made again.
 
     Args:
         path: the file.
@@ -180,7 +179,7 @@ def read_json(path, kind=dict):
 
 
 def runs(choice, records, network, **others):
-    """A `Training` for each seed.
+    """Make a `Training` for each seed.
 
     Args:
         choice: `experiments.study.command.Choice`.

@@ -14,7 +14,7 @@ from matplotlib.patheffects import withStroke
 
 from lrl_keras.system.files import replacing
 
-_SIDE = 1.25  # of a picture
+_SIDE = 1.25  # of an image
 _LABEL = 1.05  # of the labels before the rows
 _HEAD = 0.19  # of a line above the columns
 _BAR = 0.75  # of the explanation of the colours, below
@@ -22,7 +22,7 @@ _DPI = 150
 
 
 class Sheet:
-    """Rows of square pictures with heads above the columns and labels before the rows.
+    """Rows of square images with heads above the columns and labels before the rows.
 
     Args:
         labels: texts, one a row.
@@ -120,7 +120,7 @@ def statistics(kinds, path):
 
 
 def shortened(text, most=14):
-    """A text that fits before a row."""
+    """Shorten a text to fit before a row."""
     return text if len(text) <= most else text[: most - 1] + "…"
 
 
@@ -148,7 +148,7 @@ def _bars(axes, shares, most):
 
 
 def _shares_on_face(axes, shares, face, side):
-    """Where the patches of a map of `side` pixels lie, those at the border smaller or nowhere."""
+    """Colour the patches of a map of `side` pixels; those at the border are smaller or absent."""
     extent = (0, side, side, 0)
     patch = math.ceil(side / len(shares))
     pixels = shares.repeat(patch, axis=0).repeat(patch, axis=1)[:side, :side]

@@ -1,4 +1,4 @@
-"""How fast things are on this machine."""
+"""Speed of the data, the network and its parts on this machine."""
 
 from lrl_keras.benchmark.data import benchmark_data
 from lrl_keras.benchmark.inference import benchmark_inference, write

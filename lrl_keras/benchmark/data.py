@@ -1,4 +1,4 @@
-"""How fast training is fed."""
+"""Speed at which training is fed."""
 
 import contextlib
 import os
@@ -36,7 +36,7 @@ def benchmark_data(
     warmup=1.0,
     repeats=5,
 ):
-    """Measure how many images a second `lrl_keras.data.load` delivers.
+    """Measure the images a second that `lrl_keras.data.load` delivers.
 
     Batches are taken as fast as they come and thrown away, epoch after epoch. The pipelines take
     turns, so that a machine that is busy for a while is slow for all of them; each turn begins
@@ -105,7 +105,7 @@ def benchmark_data(
 
 
 def _turn(dataset, batch_size, seconds, warmup):
-    """Images a second, and milliseconds of processor time an image."""
+    """Return images a second, and milliseconds of processor time an image."""
     batches = iter(dataset.repeat())
     _take(batches, warmup)
     begun, used = time.perf_counter(), time.process_time()
@@ -114,7 +114,7 @@ def _turn(dataset, batch_size, seconds, warmup):
 
 
 def _take(batches, seconds):
-    """The number of batches that came in the given time, at least 1."""
+    """Return the number of batches that came in the given time, at least 1."""
     end = time.perf_counter() + seconds
     for count, _ in enumerate(batches, 1):
         if time.perf_counter() >= end:
@@ -138,7 +138,7 @@ def _bytes_per_example(records, split):
 
 
 def _write_crops(folder, side):
-    """Write records of crops of photographs, a shard each, and return how many there are.
+    """Write records of crops of photographs, a shard each, and return their number.
 
     Every second crop is called forged and has an ellipse as its mask.
     """

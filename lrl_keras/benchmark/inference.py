@@ -1,4 +1,4 @@
-"""How fast a network answers on every runtime, and trains, side by side."""
+"""Speed of a network on every runtime, and of its training, side by side."""
 
 import contextlib
 import json
@@ -11,7 +11,7 @@ import numpy as np
 from lrl_keras.benchmark.row import MATRIX
 from lrl_keras.errors import InputError
 from lrl_keras.models import multiply_adds
-from lrl_keras.plots import drawing
+from lrl_keras.plots import figures
 from lrl_keras.saving.run import Run
 from lrl_keras.system import files
 from lrl_keras.system.hardware import cores, this_machine
@@ -19,7 +19,7 @@ from lrl_keras.system.hardware import cores, this_machine
 BATCHES = (1, 8)
 _PRODUCT = "matrix product"
 _TRAINING = "training step"
-# The forward pass, and as much each for the gradients of what a layer reads and of its weights.
+# The forward pass, and as much each for the gradients of a layer's input and of its weights.
 _PASSES_OF_A_STEP = 3
 
 
@@ -113,10 +113,10 @@ def write(result, out):
     for row in result["rows"]:
         bar = (row["images_per_second"], row["least"], row["most"])
         groups.setdefault(f"batch of {row['batch']}", {})[row["row"]] = bar
-    drawing.bars(groups, "images a second", files.join(out, "benchmark.png"))
+    figures.bars(groups, "images a second", files.join(out, "benchmark.png"))
     if "parts_ms" in result:
         parts = {name: (value,) * 3 for name, value in result["parts_ms"].items()}
-        drawing.bars({"": parts}, "milliseconds an image", files.join(out, "parts.png"))
+        figures.bars({"": parts}, "milliseconds an image", files.join(out, "parts.png"))
 
 
 def _kind(path):
@@ -124,7 +124,7 @@ def _kind(path):
 
 
 def _cost(costs, name, outputs):
-    """Multiply-adds of an image; a row without a mask has no decoder."""
+    """Return the multiply-adds of an image; a row without a mask has no decoder."""
     cost = costs["total"] - (0 if "mask" in outputs else costs.get("decoder", 0))
     return cost * (_PASSES_OF_A_STEP if name == _TRAINING else 1)
 
@@ -170,11 +170,11 @@ class _Row:
         self._process.communicate()
 
     def ready(self):
-        """Names of the outputs, once the row is loaded."""
+        """Wait until the row is loaded and return the names of its outputs."""
         return json.loads(self._read())
 
     def turn(self, batch, seconds):
-        """Times of the calls of one turn, and peak memory, as a dict."""
+        """Run one turn and return the times of its calls and the peak memory, as a dict."""
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(f"{batch} {seconds}\n")
             self._process.stdin.flush()

@@ -1,4 +1,4 @@
-"""Where the time of an image goes, part by part of the network."""
+"""Time of an image, part by part of the network."""
 
 import collections
 import json
@@ -8,7 +8,7 @@ import tempfile
 
 import numpy as np
 
-# First that fits names the part; the second piece of an operation's name is the layer's.
+# The first pattern that fits names the part; the second piece of an operation's name is its layer.
 _PARTS = (
     ("frequency filter (DCT)", r"frequency_filter"),
     ("RGB stream", r"rgb_(low|mid|high|scale)"),
@@ -22,7 +22,7 @@ _OTHER = "change of layout, other"
 
 
 def parts_of(path, threads=1, repeats=10):
-    """Milliseconds of each part of an exported network, as ONNX Runtime reports them.
+    """Measure the milliseconds of each part of an exported network, as ONNX Runtime reports them.
 
     Args:
         path: `.onnx` file of `lrl_keras.export`.
@@ -55,7 +55,7 @@ def parts_of(path, threads=1, repeats=10):
             times[name].append(event["dur"] / 1000)
     found = dict.fromkeys([part for part, _ in _PARTS] + [_OTHER], 0.0)
     for name, milliseconds in times.items():
-        # Without the first image, in which memory is fetched.
+        # Without the first image, during which memory is allocated.
         calls = len(milliseconds) // (repeats + 1)
         found[_part(name)] += calls * float(np.median(milliseconds[calls:]))
     return {part: round(value, 3) for part, value in found.items() if value}

@@ -58,7 +58,7 @@ def _exported(path, threads):
 
 def _faces(side, count=64):
     rng = np.random.default_rng(0)
-    # Smooth in places, as faces are: noise alone would not show what a processor does with zeros.
+    # Smooth in places, as faces are: noise alone hides the speed of a processor on zeros.
     small = rng.integers(0, 256, (count, 8, 8, 3), np.uint8)
     return small.repeat(-(-side // 8), axis=1).repeat(-(-side // 8), axis=2)[:, :side, :side]
 
@@ -84,7 +84,7 @@ def main(kind, path, threads):
 
 
 def _turn(run, batch, seconds):
-    run(batch)  # What the rows in between have pushed out of the cache.
+    run(batch)  # Fills the cache again after the turns of other rows.
     calls, end = [], time.perf_counter() + seconds
     while not calls or time.perf_counter() < end:
         begun = time.perf_counter()

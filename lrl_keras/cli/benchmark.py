@@ -1,7 +1,7 @@
 """`lrl-keras benchmark`"""
 
+import logging
 import os
-import sys
 
 from lrl_keras.cli.export import OUTPUTS, QUANTIZATIONS
 from lrl_keras.cli.tables import print_benchmark, print_data_benchmark, print_json
@@ -55,6 +55,7 @@ GROUPS = {
         "cache": Option(False, "measure with the faces in memory as well", switch=True),
     },
 }
+_log = logging.getLogger(__name__)
 # Loaded in the process of its row.
 _STEP = "lrl_keras.training.step:prepared"
 
@@ -108,7 +109,7 @@ def _of_run(arguments):
 
 
 def _exports(model, arguments):
-    """The rows of a benchmark: name to path, exported where that has not been done before."""
+    """Return the path of each row of a benchmark by name, exported where it is not there yet."""
     from lrl_keras import export
 
     rows = {}
@@ -122,7 +123,7 @@ def _exports(model, arguments):
                 if quantize == "int8" and arguments.records is None:
                     continue
                 folder = os.path.join(arguments.out, "exports", kind, outputs, quantize)
-                print(f"lrl-keras: {folder}", file=sys.stderr)
+                _log.info("%s", folder)
                 try:
                     path = export.finished(folder, model) or export.export(
                         model,
@@ -134,7 +135,7 @@ def _exports(model, arguments):
                     )
                 except InputError as error:
                     # A runtime that is not installed, or int8 that costs too much AUC.
-                    print(f"lrl-keras: warning: left out: {error}", file=sys.stderr)
+                    _log.warning("left out: %s", error)
                     continue
                 precision = "float32" if quantize == "none" else quantize
                 ending = ", label" if outputs == "label" else ""

@@ -1,6 +1,6 @@
 """`lrl-keras demo`"""
 
-from lrl_keras.cli.tables import print_figures, standard_output_to_error, verbosity
+from lrl_keras.cli.tables import print_metrics, standard_output_to_error, verbosity
 from lrl_keras.system.options import Argument
 
 NOTE = (
@@ -25,12 +25,12 @@ def run(arguments):
     print(f"with heat maps          {shown['path']}\n", flush=True)
     with standard_output_to_error():
         done = photographs.demo(out, verbose=verbosity())
-    print_figures(done["figures"])
+    print_metrics(done["metrics"])
     paths = done["paths"]
     print(
         f"""
-Measured on {done["figures"]["frame"]["overall"]["real"]} real and \
-{done["figures"]["frame"]["overall"]["forged"]} forged cuts of photographs never trained on.
+Measured on {done["metrics"]["frame"]["overall"]["real"]} real and \
+{done["metrics"]["frame"]["overall"]["forged"]} forged crops of photographs never trained on.
 
 forgeries and masks     {paths["forgeries.png"]}
 scores and heat maps    {paths["predictions.png"]}
@@ -38,6 +38,6 @@ numbers and curves      {paths["run"]}/metrics.json, roc.png, scores.png
 training curves         tensorboard --logdir {paths["run"]}/logs
 
 Next: score a photo or a video of your own
-    lrl-keras predict PHOTO --overlay pictures"""
+    lrl-keras predict PHOTO --overlay overlays"""
     )
     return 0

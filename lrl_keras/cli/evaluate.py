@@ -1,12 +1,13 @@
 """`lrl-keras evaluate`"""
 
-import sys
+import logging
 
-from lrl_keras.cli.tables import RUN, counted, print_figures, print_json, print_robustness
+from lrl_keras.cli.tables import RUN, counted, print_json, print_metrics, print_robustness
 from lrl_keras.errors import InputError
 from lrl_keras.media.degradations import DEGRADATIONS, LEVELS
 from lrl_keras.system.options import Argument, Option
 
+_log = logging.getLogger(__name__)
 NOTE = (
     "Prints ACC, balanced ACC, AUC, AP and EER per method and overall; writes metrics.json, "
     "scores.csv, roc.png and scores.png. With --degrade it goes on with faces that are degraded in "
@@ -87,11 +88,10 @@ def run(arguments):
     trained, records = Run.open(arguments.run), Records.open(arguments.records)
     model = trained.network()
     if arguments.split == "all" and trained.records == records.fingerprint:
-        print(
-            f"lrl-keras: warning: {arguments.run} was trained on a part of {arguments.records}; "
-            "its figures say nothing of other faces",
-            file=sys.stderr,
-        )
+        _log.warning(
+            "%s was trained on a part of %s; its metrics say nothing of other faces",
+            arguments.run, arguments.records,
+        )  # fmt: skip
     result = evaluator.evaluate(
         model,
         records,
@@ -104,7 +104,7 @@ def run(arguments):
     if arguments.json:
         print_json({**result, "robustness": robustness} if robustness else result)
         return 0
-    print_figures(result)
+    print_metrics(result)
     if robustness:
         print_robustness(robustness)
     return 0
@@ -127,9 +127,8 @@ def _robustness(arguments, model, records, out):
     for name, cells in result["cells"].items():
         unchanged = max(cell["unchanged_faces"] for cell in cells)
         if unchanged:
-            print(
-                f"lrl-keras: warning: {name} changes nothing in {counted(unchanged, 'face')}: "
-                "no colour or contrast to lose",
-                file=sys.stderr,
-            )
+            _log.warning(
+                "%s changes nothing in %s: no colour or contrast to lose",
+                name, counted(unchanged, "face"),
+            )  # fmt: skip
     return result

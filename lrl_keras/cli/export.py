@@ -45,7 +45,7 @@ OPTIONS = {
 
 
 def run(arguments):
-    """Write the file and print how much it differs."""
+    """Write the file and print its differences from the model."""
     import lrl_keras
     from lrl_keras import export
 

@@ -1,10 +1,11 @@
 """`lrl-keras inspect`"""
 
-import sys
+import logging
 
 from lrl_keras.cli.tables import print_inspection, print_json
 from lrl_keras.system.options import Argument, Option
 
+_log = logging.getLogger(__name__)
 NOTE = (
     "Reads RECORDS, compares every shard with its checksum, and draws a contact sheet: for each "
     "split and method some examples with image, mask and similarity target. Damaged and missing "
@@ -39,5 +40,5 @@ def run(arguments):
         print_inspection(result)
     faults = [shard["fault"] for shard in result["shards"] if shard["fault"]]
     for fault in faults:
-        print(f"lrl-keras: error: {fault}", file=sys.stderr)
+        _log.error("%s", fault)
     return 1 if faults else 0

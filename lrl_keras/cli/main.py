@@ -1,12 +1,16 @@
-"""`lrl-keras`: finds the verb, reads its options, runs it, and says how it ended."""
+"""`lrl-keras`: finds the verb, reads its options, runs it, and prints its messages and errors."""
 
 import argparse
+import contextlib
 import importlib
+import logging
 import os
+import re
 import sys
 import types
+import warnings
+from pathlib import Path
 
-from lrl_keras.cli.tables import warnings_in_one_line
 from lrl_keras.errors import InputError, UnreachableError
 from lrl_keras.system.options import Argument, add_to, complete
 from lrl_keras.system.quiet import import_tensorflow
@@ -14,7 +18,7 @@ from lrl_keras.system.quiet import import_tensorflow
 # Each is the module of its name in this folder; only the one that is named is imported.
 VERBS = {
     "prepare": "Make records of faces and masks from a dataset's videos or images.",
-    "inspect": "Look at records: counts, drops and reasons, checksums, pictures.",
+    "inspect": "Look at records: counts, drops and reasons, checksums, images.",
     "train": "Train on records.",
     "evaluate": "Measure a run on records, frame and video level.",
     "predict": "Score images, videos and folders of them.",
@@ -25,6 +29,8 @@ VERBS = {
 }
 # Their options are those of datasets, detectors and augmentations.
 _WITH_TENSORFLOW = ("prepare", "train", "benchmark")
+_PACKAGE = str(Path(__file__).parents[1])
+_log = logging.getLogger(__name__)
 
 
 def main(argv=None):
@@ -47,14 +53,18 @@ def main(argv=None):
     if others and not given.get("runner"):
         parser.error(f"unrecognized arguments: {' '.join(others)}")
     import_tensorflow()
+    with messages("lrl-keras"):
+        return _run(verb, given, others)
+
+
+def _run(verb, given, others):
     try:
-        with warnings_in_one_line("lrl-keras"):
-            return verb.run(_completed(verb, given, others))
+        return verb.run(_completed(verb, given, others))
     except (InputError, UnreachableError, FloatingPointError) as error:
-        print(f"lrl-keras: error: {error}", file=sys.stderr)
+        _log.error("%s", _with_flags(str(error)))
         return 1
     except KeyboardInterrupt:
-        print(f"lrl-keras: interrupted{getattr(verb, 'KEPT', '')}", file=sys.stderr)
+        _log.info("interrupted%s", getattr(verb, "KEPT", ""))
         return 130
     except BrokenPipeError:
         # The reader of standard output has left, as `head` does.
@@ -63,12 +73,55 @@ def main(argv=None):
     except OSError as error:
         # A place that cannot be written, a full disk.
         reason = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-        print(f"lrl-keras: error: {' '.join(reason.split())}", file=sys.stderr)
+        _log.error("%s", " ".join(reason.split()))
         return 1
 
 
+@contextlib.contextmanager
+def messages(program):
+    """Show what this package logs and warns of as `PROGRAM: warning: ...` on standard error.
+
+    Args:
+        program: name of the command.
+    """
+
+    def format_record(record):
+        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+        return f"{program}: {level}{logging.Formatter().format(record)}"
+
+    def format_warning(message, category, filename, lineno, line=None):
+        if category is UserWarning and filename.startswith(_PACKAGE):
+            return f"{program}: warning: {message}\n"
+        return others(message, category, filename, lineno, line)
+
+    handler, log = logging.StreamHandler(), logging.getLogger("lrl_keras")
+    level, propagate, others = log.level, log.propagate, warnings.formatwarning
+    handler.format = format_record
+    log.addHandler(handler)
+    log.setLevel(logging.INFO)
+    log.propagate, warnings.formatwarning = False, format_warning
+    try:
+        yield
+    finally:
+        log.removeHandler(handler)
+        log.setLevel(level)
+        log.propagate, warnings.formatwarning = propagate, others
+
+
+def _with_flags(message):
+    """Write arguments that a message names, such as `resume=True`, as flags: --resume."""
+
+    def flag(found):
+        name, value = found[1].replace("_", "-"), found[2].replace("'", "")
+        if value in ("", "True"):
+            return f"--{name}"
+        return f"--no-{name}" if value == "False" else f"--{name} {value.replace('None', 'none')}"
+
+    return re.sub(r"`(\w+)=([^`]*)`", flag, message)
+
+
 def options(verb):
-    """`Option`s and `Argument`s of a verb's module by name, those of its groups too."""
+    """Return the `Option`s and `Argument`s of a verb's module by name, those of its groups too."""
     found = dict(verb.OPTIONS)
     for group in getattr(verb, "GROUPS", {}).values():
         found |= group
@@ -100,7 +153,7 @@ def _parser(name, verb, argv):
 
 
 def _completed(verb, given, others):
-    """What the verb is run with: every option has a value, if it does not declare them itself."""
+    """Return the verb's arguments: every option has a value, if it does not declare them itself."""
     if hasattr(verb, "declare"):
         return types.SimpleNamespace(**given, others=others)
     declared = options(verb)

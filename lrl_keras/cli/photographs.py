@@ -1,4 +1,4 @@
-"""What `lrl-keras demo` does: the shipped detector on a face; then all of it once, small."""
+"""The work of `lrl-keras demo`: the shipped detector on a face, then all of it once, small."""
 
 from pathlib import Path
 
@@ -40,7 +40,7 @@ def show(out="demo"):
         out: folder to write. Defaults to `"demo"`.
 
     Returns:
-        dict: `results` of the predictions, the real face first, and `path` of a picture of them
+        dict: `results` of the predictions, the real face first, and `path` of an image of them
         with heat maps.
     """
     folder = Path(out) / "faces"
@@ -55,10 +55,10 @@ def show(out="demo"):
         drawing.save_png(forgery, paths[-1])
     model = load(DEFAULT)
     results = list(predictor.predict(model, paths, overlay=Path(out) / "face-overlays"))
-    pictures = [images.read_image(result["overlay"]) for result in results]
+    overlays = [images.read_image(result["overlay"]) for result in results]
     path = Path(out) / "faces.png"
     captions = [f"{Path(result['input']).stem}: {result['score']:.3f}" for result in results]
-    drawing.save_png(drawing.contact_sheet(pictures, len(pictures), captions), path)
+    drawing.save_png(drawing.contact_sheet(overlays, len(overlays), captions), path)
     return {"results": results, "path": path}
 
 
@@ -73,7 +73,7 @@ def demo(out="demo", *, verbose=2):
         verbose: as in `keras.Model.fit`.
 
     Returns:
-        dict: `figures` of the held-out photographs as `lrl_keras.evaluation.evaluate` returns
+        dict: `metrics` of the held-out photographs as `lrl_keras.evaluation.evaluate` returns
         them, `results` of the predictions, and `paths` of what was written.
     """
     out = Path(out)
@@ -93,13 +93,13 @@ def demo(out="demo", *, verbose=2):
     resume = Run.exists(paths["run"])
     trainer.train(paths["records"], paths["run"], SETTINGS, resume=resume, verbose=verbose)
     model = load(paths["run"])
-    figures = evaluator.evaluate(model, paths["records"], out=paths["run"])
+    metrics = evaluator.evaluate(model, paths["records"], out=paths["run"])
     results = _predict(model, shown, paths)
-    return {"figures": figures, "results": results, "paths": paths}
+    return {"metrics": metrics, "results": results, "paths": paths}
 
 
 def _held_out(records):
-    """A few examples of photographs that are never trained on, evenly spaced over the split."""
+    """Return examples of photographs that are never trained on, evenly spaced over the split."""
     examples = list(data.examples(records, "test", batch_size=1).as_numpy_iterator())
     step = len(examples) // _SHOWN
     return [
@@ -114,11 +114,11 @@ def _held_out(records):
 
 
 def _draw_forgeries(shown, path):
-    pictures, captions = [], []
+    tiles, captions = [], []
     for example in shown:
-        pictures += [example["image"], drawing.heat_map(example["image"], example["mask"])]
+        tiles += [example["image"], drawing.heat_map(example["image"], example["mask"])]
         captions += [example["name"], "its mask" if example["mask"].any() else "no mask"]
-    drawing.save_png(drawing.contact_sheet(pictures, 8, captions), path)
+    drawing.save_png(drawing.contact_sheet(tiles, 8, captions), path)
 
 
 def _predict(model, shown, paths):
@@ -128,7 +128,7 @@ def _predict(model, shown, paths):
     results = list(
         predictor.predict(model, [paths["held_out"]], crop="none", overlay=paths["overlays"])
     )
-    pictures = [images.read_image(result["overlay"]) for result in results]
+    overlays = [images.read_image(result["overlay"]) for result in results]
     captions = [Path(result["input"]).stem for result in results]
-    drawing.save_png(drawing.contact_sheet(pictures, 6, captions), paths["predictions.png"])
+    drawing.save_png(drawing.contact_sheet(overlays, 6, captions), paths["predictions.png"])
     return results

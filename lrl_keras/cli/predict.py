@@ -1,11 +1,12 @@
 """`lrl-keras predict`"""
 
-import sys
+import logging
 
 from lrl_keras.cli.tables import RUN, print_json
 from lrl_keras.errors import InputError
 from lrl_keras.system.options import Argument, Option
 
+_log = logging.getLogger(__name__)
 NOTE = (
     "Prints one JSON line for each input: the score (0 real, 1 forged), each face with its box, "
     "and for a video the score of each frame. What cannot be read is one line on standard error, "
@@ -14,9 +15,7 @@ NOTE = (
 OPTIONS = {
     "inputs": Argument("INPUT", "image, video or folder", "+"),
     "run": Option("default", RUN),
-    "crop": Option(
-        "face", "find the faces, or take the whole picture as the face", ("face", "none")
-    ),
+    "crop": Option("face", "find the faces, or take the whole image as the face", ("face", "none")),
     "frames_per_video": Option(
         50,
         "frames of each video, evenly spaced; with --boxes all of the records",
@@ -25,7 +24,7 @@ OPTIONS = {
     ),
     "overlay": Option(
         None,
-        "write pictures and videos with box, score and heat map",
+        "write images and videos with box, score and heat map",
         metavar="FOLDER",
         type=str,
     ),
@@ -40,7 +39,7 @@ OPTIONS = {
 
 
 def run(arguments):
-    """Print what each input scores."""
+    """Print the score of each input."""
     import lrl_keras
     from lrl_keras.prediction import predictor
     from lrl_keras.saving.run import DEFAULT, Run
@@ -61,8 +60,8 @@ def run(arguments):
     ):
         if "score" in result:
             print_json(result)
-        for kind in ("warning", "error"):
+        for kind, say in (("warning", _log.warning), ("error", _log.error)):
             if kind in result:
-                print(f"lrl-keras: {kind}: {result[kind]}", file=sys.stderr)
+                say("%s", result[kind])
         failed = failed or "error" in result
     return 1 if failed else 0

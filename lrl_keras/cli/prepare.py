@@ -51,7 +51,7 @@ def declare(parser, argv):
 
 
 def run(arguments):
-    """Make the records and print what became of the dataset."""
+    """Make the records and print their counts."""
     given = vars(arguments)
     declared = {**OPTIONS, **SOURCES[arguments.source].OPTIONS}
     records = prepare(

@@ -1,9 +1,10 @@
 """`lrl-keras serve`"""
 
-import sys
+import logging
 
 from lrl_keras.system.options import Argument, Option
 
+_log = logging.getLogger(__name__)
 NOTE = (
     "Loads MODEL, which `lrl-keras export` wrote, and answers POST /v1/models/lrl:predict, GET "
     "/v1/models/lrl, GET /v1/models/lrl/metadata and, for Prometheus, GET /metrics. Stops on "
@@ -31,10 +32,10 @@ def run(arguments):
     from lrl_keras import serving
 
     if arguments.host not in ("127.0.0.1", "::1", "localhost"):
-        print(
-            f"lrl-keras: warning: listening on {arguments.host}: whoever reaches this machine can "
-            "use it; there is neither a password nor encryption",
-            file=sys.stderr,
+        _log.warning(
+            "listening on %s: whoever reaches this machine can use it; there is neither a password "
+            "nor encryption",
+            arguments.host,
         )
     options = vars(arguments)
     serving.serve(options.pop("model"), **options)

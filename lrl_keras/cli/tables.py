@@ -1,10 +1,8 @@
-"""What `lrl-keras` prints: tables for people, JSON for programs, and warnings."""
+"""Results of `lrl-keras` as they are printed: tables for people, JSON for programs."""
 
 import contextlib
 import json
-import os
 import sys
-import warnings
 
 _PROBLEMS = {
     "dropped": "dropped frames",
@@ -17,12 +15,12 @@ RUN = "folder of the run, or default: the shipped detector"
 
 
 def verbosity():
-    """For Keras: a moving bar on a terminal, a line an epoch elsewhere."""
+    """Choose `verbose` of Keras: a moving bar on a terminal, a line an epoch elsewhere."""
     return 1 if sys.stderr.isatty() else 2
 
 
 def standard_output_to_error():
-    """Keras prints its progress to standard output, which is for results."""
+    """Let Keras print its progress to standard error; standard output is for results."""
     return contextlib.redirect_stdout(sys.stderr)
 
 
@@ -30,15 +28,15 @@ def print_json(value):
     print(json.dumps(value, allow_nan=False), flush=True)
 
 
-def print_figures(result):
+def print_metrics(result):
     columns = ("accuracy", "balanced_accuracy", "auc", "average_precision", "eer")
     heads = ("ACC", "bal. ACC", "AUC", "AP", "EER")
     print(f"{'':24}" + "".join(f"{head:>10}" for head in heads) + f"{'real':>8}{'forged':>8}")
     for level in ("frame", "video"):
         rows = {"overall": result[level]["overall"], **result[level]["methods"]}
-        for method, figures in rows.items():
-            numbers = "".join(f"{100 * figures[name]:9.2f}%" for name in columns)
-            counts = f"{figures['real']:8}{figures['forged']:8}"
+        for method, metrics in rows.items():
+            numbers = "".join(f"{100 * metrics[name]:9.2f}%" for name in columns)
+            counts = f"{metrics['real']:8}{metrics['forged']:8}"
             print(f"{level + ' ' + method:24}{numbers}{counts}")
 
 
@@ -49,10 +47,10 @@ def print_robustness(result):
         "flipped": "decisions that are other than without",
     }
     levels = [cell["level"] for cell in next(iter(result["cells"].values()))]
-    for figure, title in titles.items():
+    for metric, title in titles.items():
         print(f"\n{title}\n{'':24}" + "".join(f"{f'level {level}':>10}" for level in levels))
         for name, cells in result["cells"].items():
-            numbers = "".join(f"{100 * cell['overall'][figure]:9.2f}%" for cell in cells)
+            numbers = "".join(f"{100 * cell['overall'][metric]:9.2f}%" for cell in cells)
             print(f"{name:24}{numbers}")
 
 
@@ -71,23 +69,6 @@ def print_export(path, report):
             f"\nAUC on {auc['faces']} faces of {auc['split']}: float32 {auc['float32']:.4f}, "
             f"int8 {auc['int8']:.4f}; calibrated on {auc['calibrated_on']} of train"
         )
-
-
-@contextlib.contextmanager
-def warnings_in_one_line(program):
-    """Context in which this package's warnings are shown as `PROGRAM: warning: ...`."""
-    others = warnings.formatwarning
-
-    def format_warning(message, category, filename, lineno, line=None):
-        if category is UserWarning and os.path.dirname(__file__) in filename:
-            return f"{program}: warning: {message}\n"
-        return others(message, category, filename, lineno, line)
-
-    warnings.formatwarning = format_warning
-    try:
-        yield
-    finally:
-        warnings.formatwarning = others
 
 
 def print_data_benchmark(result):

@@ -32,7 +32,7 @@ def declare(parser, argv):
 
 
 def run(arguments):
-    """Train, and print where the run lies."""
+    """Train, and print the folder of the run."""
     given = {name: each for name, each in vars(arguments).items() if name != "others"}
     records, folder = given.pop("records"), given.pop("run")
     resume = given.pop("resume", False)

@@ -1,4 +1,4 @@
-"""A few examples out of a shard, told by their places in it; to look at, not to train on."""
+"""Reader of single examples of a shard by position, for inspection."""
 
 import itertools
 
@@ -12,18 +12,18 @@ _AGAIN = "run the same `lrl-keras prepare` again to restore it"
 
 
 def read(path, positions, image_size):
-    """The examples at some places of a shard.
+    """Read the examples at some positions of a shard.
 
     Args:
-        path: the shard, also a URL.
-        positions: their numbers in the shard, from 0, ascending.
-        image_size: side that their pictures must have, in pixels.
+        path: the shard, a path or URL.
+        positions: ascending indices of the examples in the shard, from 0.
+        image_size: side that their images must have, in pixels.
 
     Returns:
         list of `schema.Example`, in the order of `positions`.
 
     Raises:
-        InputError: naming the shard, where one of them is not there or damaged.
+        InputError: naming the shard, where one of them is missing or damaged.
     """
     found = []
     try:
@@ -40,7 +40,7 @@ def read(path, positions, image_size):
 
 
 def _records(path, positions):
-    # Not filtered in the graph: that takes longer to trace than a shard to read.
+    # A filter in the graph would take longer to trace than a shard takes to read.
     stored = enumerate(tf.data.TFRecordDataset(path, buffer_size=1 << 20))
     wanted = set(positions)
     for number, serialized in itertools.islice(stored, positions[-1] + 1):
@@ -51,9 +51,9 @@ def _records(path, positions):
 def _example(serialized, image_size):
     features = {name: value.numpy() for name, value in schema.decode(serialized).items()}
     texts = ("dataset", "method", "compression", "video")
-    mask = _picture(features["mask"], 1, image_size)[..., 0] // 128 if features["mask"] else None
+    mask = _decoded(features["mask"], 1, image_size)[..., 0] // 128 if features["mask"] else None
     return schema.Example(
-        image=_picture(features["image"], 3, image_size),
+        image=_decoded(features["image"], 3, image_size),
         mask=mask,
         has_mask=bool(features["has_mask"]),
         label=int(features["label"]),
@@ -63,8 +63,8 @@ def _example(serialized, image_size):
     )
 
 
-def _picture(contents, channels, side):
-    # Compared with the header before anything is decoded, so that no picture can fill the memory.
+def _decoded(contents, channels, side):
+    # The header is checked before anything is decoded, so that no image can fill the memory.
     height, width = images.png_size(contents).numpy().tolist()
     if (height, width) != (side, side):
         raise ValueError(f"no PNG of {side} x {side} pixels but of {height} x {width}")

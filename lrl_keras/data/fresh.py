@@ -1,4 +1,4 @@
-"""Forgeries that training makes itself, others in every epoch, of the faces that records hold."""
+"""Fresh forgeries: made by the training itself, anew in every epoch, from faces in records."""
 
 import numpy as np
 import tensorflow as tf
@@ -7,21 +7,21 @@ from lrl_keras.data import blending, sampling, schema
 from lrl_keras.data.blending.region import pose_distance
 from lrl_keras.data.readers import Stored, checked_png
 
-# Faces among which a donor is looked for.
+# Number of faces in a group, within which a face gets its donor.
 _COMPANY = 16
 
 
 def examples(source, key, shuffle, shuffle_buffer):
-    """Real and forged examples of one epoch.
+    """Make the real and forged examples of one epoch.
 
-    Each face comes `source.fresh.forgeries` times, each time in another view, which is given real
-    and, next, forged.
+    Each face is used `source.fresh.forgeries` times, each time in another view, which yields a real
+    and then a forged example.
 
     Args:
-        source: a `lrl_keras.data.records.Split` of faces.
-        key: int64 tensor (2,): seed and epoch, which all that is drawn follows from.
+        source: a `lrl_keras.data.split.Split` of faces.
+        key: int64 tensor (2,): seed and epoch, which all chance follows from.
         shuffle: whether shards and faces are shuffled.
-        shuffle_buffer: faces that are shuffled among each other.
+        shuffle_buffer: number of faces that are shuffled together.
 
     Returns:
         `tf.data.Dataset` of image, uint8 (S, S, 3), mask, uint8 (S, S, 1) of 0 and 1, and int64
@@ -43,9 +43,9 @@ def examples(source, key, shuffle, shuffle_buffer):
 
 
 def _with_donors(entries):
-    """Each of some faces with that of another identity, or with itself where there is no other.
+    """Pair each face with one of another identity, or with itself where there is no other.
 
-    Every second face has the donor that is held most alike, the others have any: a forger does not
+    Every second face gets the donor whose pose is nearest, the others get any: forgers do not
     always have a choice.
     """
     videos, landmarks = schema.decode_places(entries)
@@ -59,7 +59,7 @@ def _donors(videos, landmarks):
     donors = []
     for place, identity in enumerate(identities):
         others = [at for at, other in enumerate(identities) if other != identity] or [place]
-        # Faces come shuffled.
+        # Faces are shuffled, so that their positions are random.
         alike = place % 2 == 0
         donors.append(
             min(others, key=lambda other: pose_distance(points[place], points[other]))
@@ -80,29 +80,29 @@ def _forged(source, entry, donor, seed):
             for at in (0, 3)
         ]
         method = fresh.methods[rng.integers(len(fresh.methods))]
-        # A group of one identity has no donor.
+        # A group of one identity offers no donor.
         method = blending.SELF_BLENDED if is_alone else method
         return _pair(*faces, method, fresh.image_size, rng)
 
     arguments = [tensor for of in (entry, donor) for tensor in _face(source, of)]
-    pictures, masks, labels = tf.numpy_function(
+    images, masks, labels = tf.numpy_function(
         make, [*arguments, entry == donor, seed], (tf.uint8, tf.uint8, tf.int64), False
     )
     side = fresh.image_size
-    pictures = tf.ensure_shape(pictures, (2, side, side, 3))
+    images = tf.ensure_shape(images, (2, side, side, 3))
     masks = tf.ensure_shape(masks, (2, side, side, 1))
-    return pictures, masks, tf.ensure_shape(labels, (2,)), tf.ones(2, tf.int64)
+    return images, masks, tf.ensure_shape(labels, (2,)), tf.ones(2, tf.int64)
 
 
 def _pair(face, donor, method, size, rng):
-    """The real and the forged example of a view."""
+    """Make the real and the forged example of a view."""
     target = blending.target(blending.random_view(face, size, rng), rng)
     other = blending.random_view(donor, size, rng) if method == blending.SWAP else None
     forgery, mask = blending.forge(method, target, other, rng)
-    pictures = np.stack([target.image, forgery])
+    images = np.stack([target.image, forgery])
     masks = np.stack([np.zeros_like(mask), mask])[..., None]
-    # Where nothing could be forged both are real.
-    return pictures, masks, np.array([0, mask.any()], np.int64)
+    # Both are real where nothing could be forged.
+    return images, masks, np.array([0, mask.any()], np.int64)
 
 
 def _face(source, entry):

@@ -1,4 +1,4 @@
-"""`manifest.json`: what a folder of records holds, and whether it still does."""
+"""`manifest.json`: the contents of a folder of records, and the check of its shards."""
 
 import hashlib
 import json
@@ -16,10 +16,10 @@ _AGAIN = "run the same `lrl-keras prepare` again to restore it"
 
 
 def write(folder, manifest):
-    """Write `manifest` to `folder` by rename, so that it is there whole or not at all.
+    """Write `manifest` to `folder` by rename, so that it is never there in part.
 
     Args:
-        folder: the records' folder, also a URL.
+        folder: the records' folder, a path or URL.
         manifest: dict that `read` accepts.
     """
     content = {"schema_version": SCHEMA_VERSION, **manifest}
@@ -29,10 +29,10 @@ def write(folder, manifest):
 
 
 def read(folder):
-    """The manifest of the records in `folder`, its checksum and its form checked.
+    """Read the manifest of the records in `folder` and check its checksum and form.
 
     Args:
-        folder: the records' folder, also a URL.
+        folder: the records' folder, a path or URL.
 
     Returns:
         dict with `schema_version`, `source`, `arguments`, `versions`, `counts`, `clips` and
@@ -46,7 +46,7 @@ def read(folder):
 
 
 def opened(folder):
-    """What `read` returns, and the SHA-256 of the file, which stands for the records."""
+    """Return the result of `read`, and the SHA-256 of the file, which identifies the records."""
     files.require(folder)
     path = files.join(folder, MANIFEST)
     try:
@@ -72,31 +72,30 @@ def opened(folder):
 def verify(folder, manifest, splits=SPLITS, *, progress=True):
     """Check that every shard of `splits` is there and has the manifest's SHA-256.
 
-    A TFRecord file cut at a record boundary reads as a shorter file without any error, so only
-    a checksum of the whole file shows it.
+    Only a checksum of the whole file reveals a TFRecord file that is cut off between two records:
+    it reads as a shorter file without any error.
 
     Args:
-        folder: the records' folder, also a URL.
+        folder: the records' folder, a path or URL.
         manifest: what `read` returned for it.
-        splits: of which the shards are checked.
+        splits: names of the splits whose shards are checked.
         progress: show a bar on standard error where it takes long.
 
     Raises:
-        InputError: naming the first shard that is missing, or else the first that differs.
+        InputError: naming the first shard that is missing, or else the first damaged one.
     """
     for _, fault in faults(folder, manifest, splits, progress=progress):
         raise InputError(fault)
 
 
 def faults(folder, manifest, splits=SPLITS, *, progress=True):
-    """Every shard of `splits` that is missing or differs from the manifest's SHA-256.
+    """Find every shard of `splits` that is missing or lacks the manifest's SHA-256.
 
     Args:
         folder, manifest, splits, progress: as in `verify`.
 
     Yields:
-        (name of the shard, one line that names the file and the way out), beginning with those
-        of `missing`.
+        (name of the shard, one line that names the file and the remedy), missing shards first.
     """
     absent = dict(missing(folder, manifest, splits))
     yield from absent.items()
@@ -109,7 +108,7 @@ def faults(folder, manifest, splits=SPLITS, *, progress=True):
 
 
 def missing(folder, manifest, splits=SPLITS):
-    """Every shard of `splits` that is not there, found without reading any; yields as `faults`."""
+    """Find every missing shard of `splits`, without reading any; yield the same as `faults`."""
     shards = _of(manifest, splits)
     paths = [files.join(folder, shard["name"]) for shard in shards]
     for shard, path, size in zip(shards, paths, checksums.sizes(paths), strict=True):
@@ -122,7 +121,7 @@ def _of(manifest, splits):
 
 
 def _fault(path, found):
-    """What is wrong with a shard: `found` is its checksum, or the `OSError` of reading it."""
+    """Describe the fault of a shard; `found` is its checksum, or the `OSError` of reading it."""
     if isinstance(found, FileNotFoundError):
         what = f"missing, though {MANIFEST} lists it"
     elif isinstance(found, OSError):

@@ -1,9 +1,9 @@
 """Records to batches, as one `tf.data` pipeline.
 
-The steps, and why in this order: the shards are read interleaved, examples left out by the
-balance are dropped, and the rest is shuffled while it is still compressed, so that nothing is
-decoded in vain and the shuffle buffer stays small; then each example is decoded and changed, in
-parallel but in order; batches are cast to float32 last, because uint8 is cheaper to move.
+The order of the steps saves work. Shards are read interleaved, the balance drops examples, and the
+rest is shuffled while still compressed: nothing is decoded in vain and the shuffle buffer stays
+small. Then each example is decoded and changed, in parallel but in order. Batches are cast to
+float32 last, because uint8 is cheaper to move.
 """
 
 import numpy as np
@@ -33,16 +33,16 @@ def load(
     verify=True,
     shuffle_buffer=2048,
 ):
-    """Batches for `model.fit` and its validation.
+    """Load batches for `model.fit` and its validation.
 
-    One iteration is one epoch. The first iteration is epoch `epoch`, every further one of
-    `"train"` the next, of other splits the same; the attribute `epoch` of the dataset holds the
+    One iteration is one epoch. The first is epoch `epoch`; every further one is the next epoch of
+    `"train"`, and the same one of other splits. The attribute `epoch` of the dataset holds the
     number of the next iteration and may be set.
-    What an epoch holds (order, examples taken, random changes) follows from the records, `seed`
-    and its number alone, so that a run resumed at epoch 7 sees what an uninterrupted one saw
-    there. Neither the batch size nor the cache nor the number of threads changes an example.
-    A split of faces that training forges (`prepare self-blended --fresh`) is balanced by itself:
-    each face comes real and forged, see `lrl_keras.data.fresh`.
+    The contents of an epoch (order, chosen examples, random changes) follow from the records,
+    `seed` and its number alone, so that a run resumed at epoch 7 trains on the same examples as an
+    uninterrupted one. Neither batch size, cache nor the number of threads changes an example.
+    A split of faces that training forges (`prepare self-blended --fresh`) is always balanced: each
+    face comes real and forged, see `lrl_keras.data.fresh`.
 
     Args:
         records: folder that `lrl-keras prepare` wrote, or `lrl_keras.data.Records`.
@@ -53,18 +53,18 @@ def load(
         seed: int that the order, the balance and the random changes follow from.
         epoch: number of the first iteration, from 0.
         shuffle: another order each epoch; default: for `"train"` only.
-        balance: as many real as forged examples, by leaving out examples of the larger class,
-            each epoch others; default: for `"train"` only.
+        balance: leave out examples of the larger class, others in each epoch, so that there are as
+            many real as forged ones; default: for `"train"` only.
         augment: `"flip"` (mirror every second example), `"strong"` (flip, and the changes of
             `lrl_keras.data.augment.strong.Strong`), `"video"` (flip,
             `lrl_keras.data.augment.video.as_in_video`, and the changes of `Strong`) or `"none"`;
             default: `"flip"` for `"train"`, otherwise `"none"`.
-        cache: decode every example of the split once, now, and keep it in memory: four bytes a
-            pixel, 3.6 GB for 10,000 examples at 299 pixels.
+        cache: decode every example of the split once, in this call, and keep it in memory: four
+            bytes a pixel, 3.6 GB for 10,000 examples at 299 pixels.
         drop_remainder: leave out the last batch where it is not full; default: for `"train"`
             only.
         verify: compare the shards with the checksums of the manifest first.
-        shuffle_buffer: examples that are shuffled among each other, beside the order of shards.
+        shuffle_buffer: number of examples that are shuffled together; shards are shuffled as well.
 
     Returns:
         `tf.data.Dataset` of known cardinality, of `(image, targets, sample_weights)`: image
@@ -75,7 +75,7 @@ def load(
     Raises:
         InputError: records missing or damaged, a split that is empty or cannot be balanced, a
             method that it does not hold, less than one full batch, an argument out of range, too
-            little memory for the cache, or a cache of what is forged anew in every epoch.
+            little memory for the cache, or a cache for faces that training forges.
     """
     training = split == "train"
     shuffle, balance, drop_remainder = (
@@ -124,8 +124,8 @@ def load(
 
         def example(position, entry):
             image, mask, label, has_mask = decode(*entry)
-            # A fresh face comes real and, next, forged: what happens to both tells them apart no
-            # more than chance would, and less so where it is the same.
+            # The real and the forged example of a fresh face come in succession and share their
+            # seed: the same changes cannot tell them apart.
             number = position // 2 if source.fresh else position
             image, mask = change(image, mask, sampling.change_seed(key, number))
             return image, mask, label, has_mask
@@ -142,13 +142,13 @@ def load(
 
 
 def examples(records, split, *, batch_size, methods=None, image_size=None, verify=True):
-    """Every example of a split once, in the order of the records, with all that is known of it.
+    """Load every example of a split once, in the order of the records, with all its features.
 
     Args:
         records: folder that `lrl-keras prepare` wrote, or `lrl_keras.data.Records`.
         split: `"train"`, `"val"` or `"test"`, or `"all"` of them.
         batch_size: examples a batch, at least 1; the last batch may be smaller.
-        methods: as of `load`.
+        methods: see `load`.
         image_size: side of the images in pixels; default: the records' own.
         verify: compare the shards with the checksums of the manifest first.
 
@@ -176,7 +176,7 @@ def examples(records, split, *, batch_size, methods=None, image_size=None, verif
 
 
 def boxes(records):
-    """Where the crops of all examples were cut, without decoding a picture.
+    """Read the boxes of the crops of all examples, without decoding an image.
 
     Args:
         records: folder that `lrl-keras prepare` wrote, or `lrl_keras.data.Records`.
@@ -190,7 +190,7 @@ def boxes(records):
     """
     records = Records.open(records)
     found = {}
-    # All of them are compared with their checksums before any is read.
+    # The checksums of all shards are verified before any is read.
     records.verify()
     for source in [records.split(split) for split in sorted(records.splits())]:
         for features in in_file_order(source).map(schema.decode).as_numpy_iterator():
@@ -204,8 +204,8 @@ def boxes(records):
 
 
 def _numbered_epochs(one_epoch, holder, step):
-    # A Python number instead of a tf.Variable: inside the scope of a distribution strategy a
-    # variable would be mirrored, and a dataset cannot read that.
+    # The epoch is a Python number: the scope of a distribution strategy would mirror a tf.Variable,
+    # and a dataset cannot read a mirrored one.
     def next_number():
         dataset = holder()
         number, dataset.epoch = dataset.epoch, dataset.epoch + step
@@ -218,8 +218,8 @@ def _numbered_epochs(one_epoch, holder, step):
 
 
 def _options():
-    # Examples are changed in parallel already. Inside one operation threads would only wait for
-    # each other, and a sum would depend on how many there are.
+    # Examples are changed in parallel already. Threads inside one operation would wait for each
+    # other, and the last bits of a sum would depend on their number.
     options = tf.data.Options()
     options.threading.max_intra_op_parallelism = 1
     return options

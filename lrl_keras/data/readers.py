@@ -1,7 +1,7 @@
-"""Where the examples of a split come from: decoded again each time, or once, into memory.
+"""Readers of the examples of a split: decoded in every epoch, or once, into memory.
 
-Both readers give the same examples under the same numbers, so that an epoch holds the same with
-either. An *entry* is what stands for an example while it is chosen and shuffled, and is small.
+Both give the same examples in the same order, so that an epoch is the same with either. An *entry*
+is the small value that stands for an example while it is chosen and shuffled.
 """
 
 import numpy as np
@@ -18,15 +18,15 @@ _KIND = {**_LABEL, "method": tf.io.FixedLenFeature([], tf.string)}
 
 
 def in_file_order(source):
-    """`tf.data.Dataset` of the serialized examples of a source, one shard after the other."""
+    """Return a `tf.data.Dataset` of the serialized examples of a split, shard after shard."""
     return _serialized(source, source.paths)
 
 
 class Stored:
-    """Examples of the shards. An entry is a serialized example.
+    """Reader of the shards. An entry is a serialized example.
 
     Args:
-        source: a `lrl_keras.data.records.Split`.
+        source: a `lrl_keras.data.split.Split`.
         image_size: side of the decoded images in pixels; `None` for that of the records.
     """
 
@@ -35,20 +35,20 @@ class Stored:
         self.image_size = image_size or source.image_size
 
     def entries(self, shard):
-        """`tf.data.Dataset` of the entries of a shard, given by its number."""
+        """Return a `tf.data.Dataset` of the entries of a shard, given by its number."""
         return _serialized(self.source, tf.constant(self.source.paths)[shard])
 
     def label(self, entry):
-        """Scalar int64 tensor: 0 real, 1 forged."""
+        """Read the label of an entry, a scalar int64 tensor: 0 real, 1 forged."""
         return tf.io.parse_single_example(entry, _LABEL)["label"]
 
     def training_example(self, entry):
-        """Image uint8 (S, S, 3), mask uint8 (S, S, 1) of 0 and 1, int64 label and has_mask."""
+        """Read image uint8 (S, S, 3), mask uint8 (S, S, 1) of 0 and 1, int64 label and has_mask."""
         features = self.example(entry)
         return tuple(features[name] for name in ("image", "mask", "label", "has_mask"))
 
     def example(self, entry):
-        """dict of all features of an example, `image` and `mask` decoded as above."""
+        """Read a dict of all features of an example, with `image` and `mask` decoded."""
         source = self.source
         features = schema.decode(entry)
         image = checked_png(features, "image", 3, source)
@@ -63,14 +63,13 @@ class Stored:
 
 
 class Cached:
-    """Examples of another reader, decoded into memory. An entry is the number of an example.
+    """Reader of a copy of another's examples in memory. An entry is the number of an example.
 
     Args:
         stored: a `Stored`.
 
     Raises:
-        InputError: they would not fit into the memory that is free, or are not as many as the
-            manifest says.
+        InputError: they do not fit into the free memory, or their number is not the manifest's.
     """
 
     def __init__(self, stored):
@@ -86,24 +85,24 @@ class Cached:
         self._fill(stored)
 
     def entries(self, shard):
-        """`tf.data.Dataset` of the entries of a shard, given by its number."""
+        """Return a `tf.data.Dataset` of the entries of a shard, given by its number."""
         starts = tf.constant(self._starts)
         return tf.data.Dataset.range(starts[shard], starts[shard + 1])
 
     def label(self, entry):
-        """Scalar int64 tensor: 0 real, 1 forged."""
+        """Read the label of an entry, a scalar int64 tensor: 0 real, 1 forged."""
         return tf.constant(self._labels)[entry]
 
     def training_example(self, entry):
-        """As of `Stored`."""
-        # A tensor of them all would be there twice while it is made from the arrays.
-        image, mask = tf.numpy_function(self._pictures, [entry], (tf.uint8, tf.uint8), False)
+        """Read the same as `Stored.training_example`."""
+        # While a tensor of all examples was made from the arrays, memory would hold both.
+        image, mask = tf.numpy_function(self._copies, [entry], (tf.uint8, tf.uint8), False)
         image = tf.ensure_shape(image, self._images.shape[1:])
         mask = tf.ensure_shape(mask, self._masks.shape[1:])
         return image, mask, self.label(entry), tf.constant(self._has_mask)[entry]
 
-    def _pictures(self, number):
-        # Copies, since TensorFlow may write into what it was given.
+    def _copies(self, number):
+        # TensorFlow may write into the arrays that it receives.
         return self._images[number].copy(), self._masks[number].copy()
 
     def _fill(self, stored):
@@ -149,18 +148,18 @@ def _check_memory(source, side, needed):
 
 
 def checked_png(features, name, channels, source):
-    """The picture `name` of an example, decoded after a look at its header.
+    """Decode the image `name` of an example in the graph, after a check of its header.
 
     Args:
-        features: as of `schema.decode`.
+        features: dict of `schema.decode`.
         name: `"image"` or `"mask"`.
         channels: 1 or 3.
-        source: the `Split` that it comes from, for its side and for the error.
+        source: the `Split` that it comes from, for its side and for the error message.
 
     Returns:
         uint8 tensor (S, S, channels).
     """
-    # Compared with the header before anything is decoded, so that no picture can fill the memory.
+    # The header is checked before anything is decoded, so that no image can fill the memory.
     size = images.png_size(features[name])
     side = source.image_size
     check = tf.debugging.Assert(
@@ -176,5 +175,5 @@ def checked_png(features, name, channels, source):
         ],
     )
     with tf.control_dependencies([check]):
-        picture = images.decode_png(features[name], channels)
-    return tf.ensure_shape(picture, (side, side, channels))
+        image = images.decode_png(features[name], channels)
+    return tf.ensure_shape(image, (side, side, channels))

@@ -1,7 +1,7 @@
-"""Which examples an epoch holds, and in which order: a function of (seed, epoch) alone.
+"""Choice and order of the examples of an epoch, a function of (seed, epoch) alone.
 
-All of it is drawn with stateless random numbers. The seed of `tf.data.Dataset.shuffle` would mix
-with the process's global seed, so that a resumed run could see another order.
+All random numbers are stateless. `tf.data.Dataset.shuffle` would mix its seed with the process's
+global one, so that a resumed run could get another order.
 """
 
 import tensorflow as tf
@@ -11,14 +11,14 @@ _SHARDS, _EXAMPLES, _CHANGES = range(3)
 
 
 def entries(reader, key, shuffle, balance, shuffle_buffer):
-    """Entries of the examples of one epoch.
+    """Choose and order the entries of one epoch.
 
     Args:
-        reader: of `lrl_keras.data.readers`.
+        reader: one of `lrl_keras.data.readers`.
         key: int64 tensor (2,): seed and epoch.
         shuffle: whether shards and examples are shuffled.
         balance: whether examples of the larger class are left out.
-        shuffle_buffer: examples that are shuffled among each other.
+        shuffle_buffer: number of examples that are shuffled together.
 
     Returns:
         `tf.data.Dataset` of the reader's entries.
@@ -38,7 +38,7 @@ def entries(reader, key, shuffle, balance, shuffle_buffer):
 
 
 def change_seed(key, position):
-    """Seed (2,) of the random changes of the example at `position` of the epoch with `key`."""
+    """Return the seed (2,) of the changes of the example at `position` of the epoch with `key`."""
     return _fold_in(_fold_in(key, _CHANGES), position)
 
 
@@ -64,7 +64,7 @@ def _balanced(reader, key):
 
 def _taken(total, wanted, key):
     # Every epoch takes the next `wanted` of one fixed random order, so that ceil(total / wanted)
-    # epochs see every example of the larger class. One more entry stands for 'past the end'.
+    # epochs use every example of the larger class. The last element stands for 'past the end'.
     fixed = tf.random.experimental.stateless_shuffle(
         tf.range(total, dtype=tf.int64), _fold_in(key * [1, 0], _EXAMPLES)
     )
@@ -79,7 +79,7 @@ def _shuffled(entries, key, shuffle_buffer):
         indices = tf.random.experimental.stateless_shuffle(indices, seed)
         return tf.data.Dataset.from_tensor_slices(tf.gather(block, indices))
 
-    # While one block is used up the next is read, however slow the disk is.
+    # The next block is read while this one is used.
     blocks = entries.batch(shuffle_buffer).prefetch(1)
     return blocks.enumerate().flat_map(shuffle)
 

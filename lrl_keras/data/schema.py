@@ -1,4 +1,4 @@
-"""The TFRecord features: one `Example` in Python, `encode` to bytes, `decode` in the graph."""
+"""TFRecord features: `Example` in Python, `encode` to bytes, `decode` in the graph."""
 
 import dataclasses
 import io
@@ -21,7 +21,7 @@ _FEATURES = {
     "frame": tf.io.FixedLenFeature([], tf.int64),
     "box": tf.io.FixedLenFeature([4], tf.int64),
 }
-# Of faces that training forges itself; other examples go without.
+# Features that only faces have that training forges itself.
 _OF_FACES = {
     "landmarks": tf.io.FixedLenFeature([10], tf.float32),
     "face_box": tf.io.FixedLenFeature([4], tf.float32),
@@ -30,21 +30,21 @@ _OF_FACES = {
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """One face crop with what is known of it.
+    """One face crop and its annotations.
 
     Attributes:
         image: uint8 array (S, S, 3), RGB.
         mask: uint8 array (S, S) of 0 (real) and 1 (forged), or `None` for 'all real'. Ignored by
             training where `has_mask` is false.
-        has_mask: whether the manipulated region is known; false for a fake without its source.
+        has_mask: whether the manipulated region is known; false for a forgery without source.
         label: 0 real, 1 forged.
         dataset, method, compression: e.g. `"faceforensics"`, `"Deepfakes"` (`"real"` for a real
             face), `"c23"`.
         video: the clip's name, unique within (dataset, method).
         frame: index of the frame in the clip, from 0.
         box: (x0, y0, x1, y1) of the crop in the frame, in pixels, x1 and y1 exclusive.
-        landmarks: of a face that training forges itself, its five points (x, y) in pixels of
-            `image`, which then is wider than a crop; otherwise `None`.
+        landmarks: five points (x, y) in pixels of `image` of a face that training forges itself,
+            whose image is wider than a crop; otherwise `None`.
         face_box: likewise, (x0, y0, x1, y1) of the crop of the face in pixels of `image`.
     """
 
@@ -63,15 +63,15 @@ class Example:
 
 
 def encode_png(array):
-    """PNG bytes of a uint8 array (H, W) or (H, W, 3)."""
+    """Encode a uint8 array (H, W) or (H, W, 3) as PNG bytes."""
     buffer = io.BytesIO()
-    # A sixth of the default level's time, for a seventh more bytes.
+    # Level 1 takes a sixth of the default level's time, for a seventh more bytes.
     Image.fromarray(array).save(buffer, format="PNG", compress_level=1)
     return buffer.getvalue()
 
 
 def encode(example):
-    """Serialized `tf.train.Example`; equal examples give equal bytes.
+    """Serialize an example as `tf.train.Example`; equal examples give equal bytes.
 
     Args:
         example: an `Example`.
@@ -100,7 +100,7 @@ def encode(example):
 
 
 def decode(serialized):
-    """Features of one serialized example, in the graph; `image` and `mask` stay PNG bytes.
+    """Read the features of one serialized example in the graph; images stay PNG bytes.
 
     Args:
         serialized: scalar string tensor.
@@ -112,7 +112,7 @@ def decode(serialized):
 
 
 def decode_face(serialized):
-    """Features of one face that training forges itself, as of `decode`.
+    """Read the features of one face that training forges itself, as `decode` does.
 
     Returns:
         dict of scalar tensors, `landmarks` float32 (10,) and `face_box` float32 (4,).
@@ -121,7 +121,7 @@ def decode_face(serialized):
 
 
 def decode_places(serialized):
-    """Names and landmarks of many faces, without their pictures.
+    """Read names and landmarks of many faces, without their images.
 
     Args:
         serialized: string tensor (N,).

@@ -1,4 +1,4 @@
-"""Frame- and video-level figures of a model on records."""
+"""Frame- and video-level metrics of a model on records."""
 
 import csv
 import json
@@ -10,12 +10,12 @@ from tqdm import tqdm
 from lrl_keras import data
 from lrl_keras.data.records import Records, names_of
 from lrl_keras.evaluation import metrics_report
-from lrl_keras.plots import drawing
+from lrl_keras.plots import figures
 from lrl_keras.system import files
 
 
 def evaluate(model, records, split="test", *, methods=None, batch_size=32, out=None, progress=True):
-    """Score every face of a split and say how well the scores separate real from forged.
+    """Score every face of a split and measure how well the scores separate real from forged.
 
     A video's score is the mean over its frames; videos are told apart by (dataset, method, video).
     Each method is measured against all real faces of the split.
@@ -32,9 +32,9 @@ def evaluate(model, records, split="test", *, methods=None, batch_size=32, out=N
         progress: whether to show a progress bar on standard error.
 
     Returns:
-        dict with `frame` and `video`, each `{"overall": figures, "methods": {method: figures}}`,
+        dict with `frame` and `video`, each `{"overall": metrics, "methods": {method: metrics}}`,
         and what was measured: `split`, `methods`, `threshold`, `detector`, `model`, `records`,
-        `manifest_sha256`. `figures` has `accuracy` and `balanced_accuracy` at the threshold 0.5,
+        `manifest_sha256`. `metrics` has `accuracy` and `balanced_accuracy` at the threshold 0.5,
         `auc`, `average_precision`, `eer` (with `eer_threshold`), all in [0, 1], and the counts
         `real` and `forged`.
 
@@ -47,12 +47,13 @@ def evaluate(model, records, split="test", *, methods=None, batch_size=32, out=N
         # Before the scoring: hours later is too late to learn that nothing can be written there.
         files.make_folder(out)
     frames = _score(model, records, split, methods, batch_size, total, progress)
+    videos = _by_video(frames)
     result = {
         "split": split,
         "methods": None if methods is None else list(names_of(methods)),
         "threshold": metrics_report.THRESHOLD,
-        "frame": _levels(frames),
-        "video": _levels(_by_video(frames)),
+        "frame": metrics_report.by_method(frames, frames["score"]),
+        "video": metrics_report.by_method(videos, videos["score"]),
         **metrics_report.provenance(model, records),
     }
     if out is not None:
@@ -61,7 +62,7 @@ def evaluate(model, records, split="test", *, methods=None, batch_size=32, out=N
 
 
 def _score(model, records, split, methods, batch_size, total, progress):
-    """Columns of the split as arrays: score, label, dataset, method, video, frame."""
+    """Return columns of the split as arrays: score, label, dataset, method, video, frame."""
     batches = data.examples(
         records, split, methods=methods, image_size=model.image_size, batch_size=batch_size
     )
@@ -79,7 +80,7 @@ def _score(model, records, split, methods, batch_size, total, progress):
 
 
 def _by_video(frames):
-    """The same columns with one row a video and the mean of its scores."""
+    """Return the same columns with one row a video and the mean of its scores."""
     rows = {}
     for index, key in enumerate(
         zip(frames["dataset"], frames["method"], frames["video"], strict=True)
@@ -91,22 +92,6 @@ def _by_video(frames):
     return videos
 
 
-def _levels(columns):
-    return {
-        "overall": metrics_report.of(columns["label"], columns["score"]),
-        "methods": {
-            method: metrics_report.of(*_against_real(columns, method))
-            for method in metrics_report.methods_of(columns)
-        },
-    }
-
-
-def _against_real(columns, method):
-    """Labels and scores of one method's fakes and of all real faces."""
-    rows = metrics_report.against_real(columns, method)
-    return columns["label"][rows], columns["score"][rows]
-
-
 def _write(out, result, frames):
     with (
         files.replacing(files.join(out, "scores.csv")) as temporary,
@@ -116,11 +101,11 @@ def _write(out, result, frames):
         writer.writerow(frames)
         writer.writerows(zip(*(values.tolist() for values in frames.values()), strict=True))
     curves = {"overall": (frames["label"], frames["score"])}
-    curves.update(
-        {method: _against_real(frames, method) for method in metrics_report.methods_of(frames)}
-    )
-    drawing.roc_curves(curves, files.join(out, "roc.png"))
-    drawing.score_histogram(frames["label"], frames["score"], files.join(out, "scores.png"))
+    for method in metrics_report.methods_of(frames):
+        rows = metrics_report.against_real(frames, method)
+        curves[method] = frames["label"][rows], frames["score"][rows]
+    figures.roc_curves(curves, files.join(out, "roc.png"))
+    figures.score_histogram(frames["label"], frames["score"], files.join(out, "scores.png"))
     files.write_text(
         files.join(out, "metrics.json"), json.dumps(result, indent=1, sort_keys=True) + "\n"
     )

@@ -1,22 +1,10 @@
-"""What a folder of records holds, whether it still does, and how its examples look."""
+"""Contents of a folder of records, its damage, and the look of its examples."""
 
-import bisect
-import itertools
-import os
-import sys
-
-import numpy as np
-from keras import ops
-from tqdm import tqdm
-
-from lrl_keras.data import chosen
-from lrl_keras.data.manifest import MANIFEST, SPLITS
+from lrl_keras.data.manifest import SPLITS
 from lrl_keras.data.records import Records
 from lrl_keras.errors import InputError
-from lrl_keras.layers import similarity_target
-from lrl_keras.media.video import evenly_spaced
-from lrl_keras.plots import drawing
-from lrl_keras.system import checksums, files
+from lrl_keras.evaluation import contact_sheet
+from lrl_keras.system import checksums
 
 _NAMED = 3
 _MOST = {"per_kind": 20, "patches": 64}
@@ -54,8 +42,8 @@ def inspect(
         - `counts`: by split, `"real"` or `"fake"`, and method: `listed_videos`,
           `missing_videos`, `unusable_videos`, `unpaired_videos`, `dropped_frames`, `examples`;
         - `balance`: by split, the `real` and `forged` examples;
-        - `dropped` frames, and `unusable`, `unpaired` and `cut_off` clips: lists of what befell
-          them, the most frequent first: `split`, `method`, `reason`, number of `clips` and of
+        - `dropped` frames, and `unusable`, `unpaired` and `cut_off` clips: lists of their reasons,
+          the most frequent first: `split`, `method`, `reason`, number of `clips` and of
           `frames` (dropped, without a mask, or lost), and `first`, the paths of the first few.
           Reasons that differ in names and numbers only are one, with `…` in their place;
         - `several_faces`: number of clips with more than one face that persists;
@@ -73,16 +61,16 @@ def inspect(
     splits = _splits(records, split)
     if out is not None:
         # Before the checksums: minutes later is too late to learn that nothing can be written.
-        _check_out(out)
+        contact_sheet.check(out)
     shards = [shard for shard in records.shards if shard.split in splits]
     placed = list(records.placed(splits))
     clips = [clip for clip, _ in placed]
     faults = records.faults(splits, read=verify, progress=progress)
     sheet = None
     if out is not None:
-        kinds = _kinds(placed, faults, per_kind)
-        strips = _strips(records, kinds, faults, patches, progress)
-        sheet = _draw(kinds, strips, out)
+        sheet = contact_sheet.draw(
+            records, placed, faults, out, per_kind=per_kind, patches=patches, progress=progress
+        )
     fields = ("schema_version", "source", "arguments", "versions")
     return {
         "records": records.folder,
@@ -104,7 +92,7 @@ def _check_numbers(**numbers):
 
 
 def _splits(records, split):
-    """The splits to look at, in their order."""
+    """Return the splits to look at, in their order."""
     known = {*records.counts, *(shard.split for shard in records.shards)}
     there = [name for name in SPLITS if name in known]
     if split is None:
@@ -114,18 +102,8 @@ def _splits(records, split):
     return [split]
 
 
-def _check_out(out):
-    if files.is_folder(out):
-        raise InputError(f"{out}: is a folder; name the PNG file to write")
-    if not os.fspath(out).lower().endswith(".png"):
-        raise InputError(f"{out}: must end in .png, which is what is written")
-    folder = os.path.dirname(os.fspath(out))
-    if folder:
-        files.make_folder(folder)
-
-
 def _counts(counts, splits):
-    """Those of some splits, in the order in which one reads them."""
+    """Return the counts of some splits, real ones first."""
     return {
         split: {kind: counts[split][kind] for kind in ("real", "fake") if kind in counts[split]}
         for split in splits
@@ -151,7 +129,7 @@ def _shards(records, shards, faults):
 
 
 def _problems(clips):
-    """What befell clips, by kind and reason, the most frequent first."""
+    """List the problems of clips by kind and reason, the most frequent first."""
     found = {kind: {} for kind in ("dropped", "unusable", "unpaired", "cut_off")}
     for clip in clips:
         for kind, reason, frames in _problems_of(clip):
@@ -161,7 +139,7 @@ def _problems(clips):
 
 
 def _problems_of(clip):
-    """Yields (kind, reason, number of frames)."""
+    """Yield (kind, reason, number of frames)."""
     for reason, frames in clip.dropped.items():
         yield "dropped", reason, len(frames)
     for kind in ("unusable", "unpaired"):
@@ -176,7 +154,7 @@ def _problems_of(clip):
 
 
 def _general(reason):
-    """A reason with `…` for names and numbers, so that those of many clips are one."""
+    """Put `…` for names and numbers, so that the reasons of many clips are one."""
 
     def is_own(word):
         # Formats, such as MP4, are no names.
@@ -200,83 +178,3 @@ def _summed(groups):
             }
         )
     return sorted(rows, key=lambda row: (-row["frames"], -row["clips"]))
-
-
-def _kinds(placed, faults, per_kind):
-    """What to show: by (split, label, method) a list of (clip, frame, position in the shard)."""
-    members = {}
-    for clip, start in placed:
-        if clip.kept and clip.shard not in faults:
-            members.setdefault((clip.split, clip.label, clip.method), []).append((clip, start))
-    order = sorted(members, key=lambda kind: (SPLITS.index(kind[0]), kind[1]))
-    return {kind: list(_evenly(members[kind], per_kind)) for kind in order}
-
-
-def _evenly(members, count):
-    ends = list(itertools.accumulate(len(clip.kept) for clip, _ in members))
-    for number in evenly_spaced(ends[-1], count):
-        member = bisect.bisect_right(ends, number)
-        clip, start = members[member]
-        place = number - ends[member] + len(clip.kept)
-        yield clip, clip.kept[place], start + place
-
-
-def _strips(records, kinds, faults, patches, progress):
-    """Pictures by (shard, position); a shard that cannot be read is added to `faults`."""
-    wanted = {}
-    for clip, frame, position in itertools.chain(*kinds.values()):
-        wanted.setdefault((clip.shard, clip.split), {})[position] = clip.video, frame
-    strips = {}
-    shards = tqdm(
-        wanted.items(),
-        desc="contact sheet",
-        unit="shard",
-        delay=5,
-        file=sys.stderr,
-        disable=not progress,
-    )
-    for (name, split), expected in shards:
-        path, positions = records.path(name), sorted(expected)
-        try:
-            examples = chosen.read(path, positions, records.stored_size(split))
-        except InputError as error:
-            faults[name] = str(error)
-            continue
-        for position, example in zip(positions, examples, strict=True):
-            if (example.video, example.frame) != expected[position]:
-                faults[name] = (
-                    f"{path}: example {position} is another than {MANIFEST} says; "
-                    "run the same `lrl-keras prepare` again to restore it"
-                )
-            else:
-                strips[name, position] = _strip(example, patches)
-    return strips
-
-
-def _strip(example, patches):
-    caption = f"{example.video}, frame {example.frame}"
-    if not example.has_mask:
-        return drawing.example_strip(example.image, None, None, caption)
-    mask = np.zeros(example.image.shape[:2], np.uint8) if example.mask is None else example.mask
-    target = ops.convert_to_numpy(similarity_target(mask[None, ..., None], patches))[0]
-    if example.label:
-        caption += f", {100 * mask.mean():.1f} % forged"
-    return drawing.example_strip(example.image, mask, target, caption)
-
-
-def _draw(kinds, strips, out):
-    """Write the sheet; returns its path, `None` where there is nothing to show."""
-    rows = []
-    for (split, label, method), members in kinds.items():
-        places = [(clip.shard, position) for clip, _, position in members]
-        mine = [strips[place] for place in places if place in strips]
-        if mine:
-            verdict = f" ({'forged' if label else 'real'})" if method != "real" else ""
-            rows.append((f"{split}: {method}{verdict}", label, mine))
-    if not rows:
-        return None
-    try:
-        drawing.save_png(drawing.strips_sheet(rows), out)
-    except OSError as error:
-        raise InputError(f"{out}: cannot be written ({error.strerror}); choose another") from None
-    return os.fspath(out)

@@ -1,4 +1,4 @@
-"""What scores are worth: the figures of faces whose labels are known, and what they belong to."""
+"""Metrics of scored faces whose labels are known, and the provenance of these metrics."""
 
 import numpy as np
 from sklearn import metrics as sk
@@ -7,12 +7,12 @@ from lrl_keras.errors import InputError
 from lrl_keras.metrics import equal_error_rate
 from lrl_keras.saving.run import versions
 
-# Above it a face is called forged.
+# A face with a higher score is called forged.
 THRESHOLD = 0.5
 
 
 def count(records, split, methods=None):
-    """Number of faces in a split of `Records`, with the forged ones of `methods` alone.
+    """Count the faces in a split of `Records`, the forged ones of `methods` alone.
 
     Raises:
         InputError: if the split is empty or has one class only, a method is not in it, or it
@@ -23,14 +23,14 @@ def count(records, split, methods=None):
     real, forged = source.totals
     if not real or not forged:
         raise InputError(
-            f"{records}: split {split!r} has {real} real and {forged} forged faces; the figures "
+            f"{records}: split {split!r} has {real} real and {forged} forged faces; the metrics "
             "need both"
         )
     return real + forged
 
 
 def described(batch):
-    """What is known of the faces of a batch of `lrl_keras.data.examples`, as a dict of lists."""
+    """Return labels and origins of a batch of `lrl_keras.data.examples` as a dict of lists."""
     numbers = {name: batch[name].numpy().tolist() for name in ("label", "frame")}
     texts = {
         name: [text.decode() for text in batch[name].numpy()]
@@ -40,13 +40,13 @@ def described(batch):
 
 
 def check_finite(records, scores):
-    """Raise `InputError` where a model is broken."""
+    """Raise `InputError` where a score is not finite."""
     if not np.isfinite(scores).all():
         raise InputError(f"{records}: the model gives scores that are not finite; it is broken")
 
 
 def methods_of(columns):
-    """The names of the forgery methods among faces, sorted.
+    """Return the names of the forgery methods among faces, sorted.
 
     Args:
         columns: dict of arrays, `label` (1 = forged) and `method` among them.
@@ -55,15 +55,15 @@ def methods_of(columns):
 
 
 def against_real(columns, method):
-    """Which faces are real or forged by a method, as an array of bool; columns as above."""
+    """Mark the faces that are real or forged by a method, as an array of bool."""
     return (columns["label"] == 0) | (columns["method"] == method)
 
 
 def of(labels, scores):
-    """How well scores separate real from forged.
+    """Measure how well scores separate real from forged.
 
     Args:
-        labels: array (N,) of 0 (real) and 1 (forged), both of them there.
+        labels: array (N,) of 0 (real) and 1 (forged), with both.
         scores: array (N,) in [0, 1], higher = more likely forged.
 
     Returns:
@@ -85,8 +85,21 @@ def of(labels, scores):
     }
 
 
+def by_method(columns, scores):
+    """Measure all faces, and those of each method beside all real ones.
+
+    Returns:
+        `{"overall": metrics, "methods": {method: metrics}}`, metrics as `of` gives them.
+    """
+    labels, methods = columns["label"], {}
+    for method in methods_of(columns):
+        rows = against_real(columns, method)
+        methods[method] = of(labels[rows], scores[rows])
+    return {"overall": of(labels, scores), "methods": methods}
+
+
 def provenance(model, records):
-    """What was measured with what: the model's configuration, the records' manifest, versions."""
+    """Return the model's configuration, the records' manifest and the versions of packages."""
     return {
         "detector": model.NAME,
         "model": model.get_config(),

@@ -1,4 +1,4 @@
-"""How much of a model's figures is left on faces that were degraded after the forgery."""
+"""Metrics of models on faces that were degraded after the forgery."""
 
 import collections
 import csv
@@ -17,12 +17,12 @@ from lrl_keras.errors import InputError
 from lrl_keras.evaluation import metrics_report
 from lrl_keras.media import images
 from lrl_keras.media.degradations import DEGRADATIONS, LEVELS, check, degrade, may_stay
-from lrl_keras.plots import drawing
+from lrl_keras.plots import figures
 from lrl_keras.system import files, hardware
 
 # Batches of one cell that are degraded while another is scored; they bound the memory.
 _AHEAD = 3
-# What tells a face from others.
+# Columns that tell a face from others.
 _KEY = ("dataset", "method", "video", "frame")
 
 
@@ -61,8 +61,8 @@ def measure(
         progress: whether to show a progress bar on standard error.
 
     Returns:
-        dict of model name to a dict with `clean`, `{"overall": figures, "methods": {method:
-        figures}}` as `lrl_keras.evaluation.evaluate` has them at frame level; `cells`, `{name:
+        dict of model name to a dict with `clean`, `{"overall": metrics, "methods": {method:
+        metrics}}` as `lrl_keras.evaluation.evaluate` has them at frame level; `cells`, `{name:
         [cell, ...]}` from weak to strong; and what was measured: `split`, `methods`, `seed`,
         `threshold`, `detector`, `model`, `records`, `manifest_sha256`, `versions`. A cell has
         `level` and `strength`; `changed_pixels`, the mean share of a face's pixels that are no
@@ -104,7 +104,7 @@ def measure(
             "methods": None if methods is None else list(names_of(methods)),
             "seed": seed,
             "threshold": metrics_report.THRESHOLD,
-            **_figures(columns, scores[name], changed),
+            **_compared(columns, scores[name], changed),
             **metrics_report.provenance(model, records),
         }
         if name in out:
@@ -113,7 +113,7 @@ def measure(
 
 
 def _score(models, batches, cells, seed, bar):
-    """What is known of the faces, and by cell the scores of each model and the changed shares."""
+    """Return what is known of the faces, and by cell each model's scores and changed shares."""
     known = collections.defaultdict(list)
     scores = {name: collections.defaultdict(list) for name in models}
     changed = collections.defaultdict(list)
@@ -121,11 +121,10 @@ def _score(models, batches, cells, seed, bar):
     pool = ThreadPoolExecutor(hardware.cores())
     try:
         for cell, found in _in_order(pool, _tasks(batches, cells, seed, sizes, known)):
-            shares, pictures = zip(*found, strict=True)
+            shares, faces = zip(*found, strict=True)
             changed[cell].extend(shares)
             stacked = {
-                size: np.stack([picture[size] for picture in pictures]).astype(np.float32)
-                for size in sizes
+                size: np.stack([face[size] for face in faces]).astype(np.float32) for size in sizes
             }
             for name, model in models.items():
                 outputs = model.predict_on_batch(stacked[model.image_size])
@@ -138,9 +137,9 @@ def _score(models, batches, cells, seed, bar):
 
 
 def _tasks(batches, cells, seed, sizes, known):
-    """Yields (cell, argument tuples of `_prepare`), batch by batch and cell by cell.
+    """Yield (cell, argument tuples of `_prepare`), batch by batch and cell by cell.
 
-    Notes in `known` what is known of the faces.
+    Labels and origins of the faces are added to `known`.
     """
     for batch in batches:
         faces = batch["image"].numpy().astype(np.uint8)
@@ -154,7 +153,7 @@ def _tasks(batches, cells, seed, sizes, known):
 
 
 def _in_order(pool, tasks):
-    """Yields (cell, results) while those that follow are being worked on."""
+    """Yield (cell, results) while those that follow are being worked on."""
     waiting = collections.deque()
     for cell, arguments in tasks:
         waiting.append((cell, [pool.submit(_prepare, *each) for each in arguments]))
@@ -166,14 +165,14 @@ def _in_order(pool, tasks):
 
 
 def _prepare(face, key, cell, seed, sizes):
-    """Share of changed pixels, and the degraded face in every size a model wants."""
+    """Return the share of changed pixels, and the degraded face in every size a model wants."""
     degraded = face if cell is None else degrade(face, *cell, seed=seed, face=key)
     share = float((degraded != face).any(axis=-1).mean())
     if cell is not None and share == 0 and not may_stay(face, cell[0]):
         dataset, method, video, frame = key
         raise InputError(
             f"{cell[0]} at level {cell[1]} changes no pixel of frame {frame} of {video!r} "
-            f"({dataset}, {method}), so its figures would prove nothing; leave out that "
+            f"({dataset}, {method}), so its metrics would prove nothing; leave out that "
             "degradation or level"
         )
     # On the processor, where the faces of training and evaluation are resized.
@@ -181,16 +180,16 @@ def _prepare(face, key, cell, seed, sizes):
         return share, {size: np.asarray(images.resize(degraded, size)) for size in sizes}
 
 
-def _figures(columns, scores, changed):
-    """`clean` and `cells` of a result."""
-    clean = _groups(columns, scores[None])
+def _compared(columns, scores, changed):
+    """Return `clean` and `cells` of a result."""
+    clean = metrics_report.by_method(columns, scores[None])
     called = scores[None] > metrics_report.THRESHOLD
     found = collections.defaultdict(list)
     for cell in scores:
         if cell is None:
             continue
         name, level = cell
-        groups = _groups(columns, scores[cell])
+        groups = metrics_report.by_method(columns, scores[cell])
         flipped = (scores[cell] > metrics_report.THRESHOLD) != called
         _compare(groups["overall"], clean["overall"], flipped)
         for method, numbers in groups["methods"].items():
@@ -206,20 +205,6 @@ def _figures(columns, scores, changed):
             }
         )
     return {"clean": clean, "cells": dict(found)}
-
-
-def _groups(columns, scores):
-    labels = columns["label"]
-    rows = {
-        name: metrics_report.against_real(columns, name)
-        for name in metrics_report.methods_of(columns)
-    }
-    return {
-        "overall": metrics_report.of(labels, scores),
-        "methods": {
-            name: metrics_report.of(labels[these], scores[these]) for name, these in rows.items()
-        },
-    }
 
 
 def _compare(numbers, clean, flipped):
@@ -244,7 +229,7 @@ def _write(out, result):
         for name, row in result["cells"].items()
     }
     levels = [cell["level"] for cell in next(iter(result["cells"].values()))]
-    drawing.robustness_map(
+    figures.robustness_map(
         cells, levels, result["clean"]["overall"]["auc"], files.join(out, "robustness.png")
     )
     files.write_text(
@@ -253,7 +238,7 @@ def _write(out, result):
 
 
 def _rows(result):
-    """The clean figures and each cell's, overall and by method, as flat dicts."""
+    """Yield the clean metrics and each cell's, overall and by method, as flat dicts."""
     clean = {"degradation": "none", "level": 0, **result["clean"]}
     cells = [{"degradation": name, **cell} for name, row in result["cells"].items() for cell in row]
     for cell in [clean, *cells]:

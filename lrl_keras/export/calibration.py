@@ -1,4 +1,4 @@
-"""Faces that show in which ranges the numbers inside a network lie."""
+"""Faces that calibrate int8: they show the ranges of the numbers inside a network."""
 
 import dataclasses
 
@@ -8,7 +8,7 @@ from lrl_keras import data
 from lrl_keras.data.records import Records
 from lrl_keras.errors import InputError
 
-# More change the ranges no more, and each takes a second of a large network.
+# Further faces hardly change the ranges, and each takes a second of a large network.
 _FACES = 128
 _HELD_OUT = 512
 
@@ -20,8 +20,8 @@ class Calibration:
     Attributes:
         faces: uint8 (N, S, S, 3) of the train split, real and forged ones, evenly spaced.
         held_out: uint8 (M, S, S, 3) of the test split, or of val where that has no two classes.
-        labels: int (M,) of those, 1 = forged.
-        about: what of this is told in reports.
+        labels: int (M,) of `held_out`, 1 = forged.
+        about: dict of what reports say of these faces.
     """
 
     faces: np.ndarray
@@ -31,7 +31,7 @@ class Calibration:
 
     @classmethod
     def of(cls, records, image_size):
-        """Read them.
+        """Read the faces of a folder of records.
 
         Raises:
             InputError: records missing, damaged, or without faces of both kinds.
@@ -56,7 +56,7 @@ class Calibration:
 
 
 def _evenly(records, split, image_size, count):
-    """At most `count` faces, half of each label where there are so many, and the labels."""
+    """Return at most `count` faces, half of each label where there are so many, and the labels."""
     totals = records.split(split).totals
     wanted = [
         set(np.linspace(0, total - 1, min(total, count // 2)).astype(int)) for total in totals

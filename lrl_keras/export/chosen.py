@@ -1,11 +1,11 @@
-"""What an exported file is to be."""
+"""Properties of a file to export."""
 
 import dataclasses
 
 
 @dataclasses.dataclass(frozen=True)
 class Chosen:
-    """What was chosen of an export, and what follows from the network.
+    """The choices of an export, and the sizes that follow from the network.
 
     Attributes:
         image_size: side S of the input in pixels.

@@ -13,7 +13,7 @@ _MARKER_OF_EXIF, _MARKER_OF_SCAN = 0xE1, 0xDA
 
 
 def decode(contents):
-    """Decode JPEG or PNG bytes to upright 8-bit RGB, to the level what `images.decode_image` gives.
+    """Decode JPEG or PNG bytes to the upright 8-bit RGB that `images.decode_image` gives.
 
     EXIF rotation is applied, transparent pixels are laid over black, 16-bit samples keep their
     upper 8 bits.
@@ -48,7 +48,7 @@ def decode(contents):
 
 
 def face(contents, crop_size, image_size):
-    """An encoded face crop as the network takes it, resized as records and training do it.
+    """Decode a face crop and resize it as records and training do.
 
     Args:
         contents: scalar string tensor, JPEG or PNG.
@@ -117,7 +117,7 @@ def _png_orientation(contents):
 
 
 def _orientation(data, start):
-    """The value of the orientation tag of the EXIF block at `start`, 1 where it has none."""
+    """Return the value of the orientation tag of the EXIF block at `start`, 1 where it has none."""
     little = _spells(data, start, b"II*\0")
     known = tf.logical_or(little, _spells(data, start, b"MM\0*"))
 
@@ -144,7 +144,7 @@ def _upright(image, orientation):
 
 
 def _padded(contents):
-    """The bytes as int32, with zeros behind them for what reads beyond the end."""
+    """Return the bytes as int32, with zeros behind them for what reads beyond the end."""
     data = tf.cast(tf.io.decode_raw(contents, tf.uint8), tf.int32)
     return tf.concat([data, tf.zeros(32, tf.int32)], axis=0)
 
@@ -154,7 +154,7 @@ def _inside(data, places):
 
 
 def _number(data, at, length, reverse=False):
-    """A whole number of 2 or 4 bytes, the most significant one first; damage may make it < 0."""
+    """Read 2 or 4 bytes, the most significant one first; damage may make the number < 0."""
     digits = data[at : at + length]
     digits = digits[::-1] if reverse else digits
     return tf.reduce_sum(tf.bitwise.left_shift(digits, 8 * tf.range(length)[::-1]))

@@ -1,4 +1,4 @@
-"""From a model to a checked file: build, write, run elsewhere, compare, rename."""
+"""Export of a model to a checked file: build, write, run elsewhere, compare, rename."""
 
 import contextlib
 import dataclasses
@@ -63,7 +63,7 @@ def export(
 
     Raises:
         InputError: an argument is wrong, a package is missing, the place cannot be written, or
-            the file does not do what the model does.
+            the file's answers differ from the model's.
     """
     for name, value, choices in (
         ("format", format, FORMATS),
@@ -79,7 +79,7 @@ def export(
         raise InputError(f"{format} has no int8; choose one of {having}")
     if (quantize == "int8") != (calibration is not None):
         raise InputError(
-            "int8, and nothing else, needs records to calibrate it: --calibration RECORDS"
+            "int8, and nothing else, needs records to calibrate it: `calibration=RECORDS`"
         )
     writer = _writer(kind)
     name = "model" + ("-label" if outputs == "label" else "")
@@ -118,7 +118,12 @@ def export(
 
 
 def finished(out, model):
-    """What an earlier `export` of the same network and versions left in a folder, or `None`."""
+    """Return the path of an earlier export of the same network and versions, or `None`.
+
+    Args:
+        out: folder of exports.
+        model: one of `lrl_keras.models.DETECTORS`.
+    """
     if not os.path.isdir(out):
         return None
     for path in sorted(Path(out).glob("*.json"), reverse=True):
@@ -136,7 +141,7 @@ def finished(out, model):
 
 
 def _fingerprint(model):
-    """SHA-256 of a network's configuration and weights."""
+    """Return the SHA-256 of a network's configuration and weights."""
     digest = hashlib.sha256(json.dumps(model.get_config(), sort_keys=True).encode())
     for value in model.get_weights():
         digest.update(np.ascontiguousarray(value).tobytes())
@@ -156,7 +161,7 @@ def _writer(kind):
 
 
 def _place(out, kind, name):
-    """Where the result is to lie, and whether its folder is new."""
+    """Return the path of the result, and whether its folder is new."""
     out = os.path.abspath(os.fspath(out)) if not files.is_url(out) else os.fspath(out)
     if files.is_url(out):
         raise InputError(f"{out}: exports go to a folder on this machine; copy the result")
@@ -180,7 +185,7 @@ def _place(out, kind, name):
 
 @contextlib.contextmanager
 def _scratch(folder, is_new):
-    """A hidden folder in `folder`, to write in; `folder` goes too if it is new and stays empty."""
+    """Make a hidden folder within `folder`, which goes with it if it is new and stays empty."""
     try:
         scratch = tempfile.mkdtemp(prefix=".export-", dir=folder)
     except OSError as error:
@@ -199,7 +204,7 @@ def _files(folder):
 
 
 def _put(scratch, written, place, report):
-    """Move what was written to where it belongs, what names it last."""
+    """Move the files of an export to their place, the one that `place` names last."""
     text = json.dumps(report, indent=1, sort_keys=True) + "\n"
     files.write_text(f"{place}.json", text)
     if os.path.isdir(written):

@@ -1,4 +1,4 @@
-"""A trained network as it is deployed: float32, one or all outputs, nothing left to normalise."""
+"""Inference form of a network: float32, one or all outputs, normalisation folded away."""
 
 import collections
 import itertools
@@ -18,7 +18,7 @@ _CONVOLUTIONS = (
 
 
 def inference_form(model, outputs="all", fold=True):
-    """A model that computes what `model` does in inference, with less work.
+    """Build a model that computes what `model` does in inference, with less work.
 
     Rebuilt in float32 from the configuration and the weights, whatever dtype policy `model` was
     trained under. Every BatchNormalization behind a convolution, which is a constant scale and
@@ -89,7 +89,7 @@ def _folded(model):
 
 
 def _swish(x):
-    # TensorFlow's own has a gradient of its own, between whose parts nothing can be fused, and
+    # TensorFlow's own swish brings a custom gradient, across which no operation is fused, and
     # multiplies by 1 first.
     return keras.ops.multiply(x, keras.ops.sigmoid(x))
 
@@ -106,14 +106,14 @@ class _FoldedRFAM(RFAM):
 
 
 class _Unchanged(keras.layers.Layer):
-    """Stands where a normalisation was."""
+    """Takes the place of a normalisation that was folded away."""
 
     def call(self, inputs, training=None):
         return inputs
 
 
 def _foldable(model):
-    """What can be left out of a model and the models inside it.
+    """Find the layers that can be left out of a model and the models inside it.
 
     Returns:
         (norm by the id of the convolution that it is folded into; ids of the mean layers that are
@@ -151,7 +151,7 @@ def _is_norm_of(layer, source):
 
 
 def _is_vector_of(layer, source):
-    """Whether `layer` only makes a (1, 1, C) map of what the mean `source` gives."""
+    """Return whether `layer` only makes a (1, 1, C) map of the result of the mean `source`."""
     return (
         isinstance(layer, keras.layers.Reshape)
         and tuple(layer.target_shape[:2]) == (1, 1)
@@ -161,7 +161,7 @@ def _is_vector_of(layer, source):
 
 
 def _fold(convolution, norm, target):
-    """Give `target` the weights with which it does what `convolution` and then `norm` did."""
+    """Give `target` the weights with which it does the work of `convolution` and `norm`."""
     numbers = {
         name: np.asarray(keras.ops.convert_to_numpy(value), np.float64)
         for name in ("gamma", "beta", "moving_mean", "moving_variance")

@@ -10,10 +10,10 @@ KEPT = re.compile("frequency_filter|_scale|similarity|entries|head_norm|flatten|
 
 
 def function(form, chosen):
-    """`form` as a function of images of the type that the file is to take.
+    """Make `form` a function of images of the type that the file is to take.
 
     Args:
-        form: what `inference_form` gives.
+        form: model of `inference_form`.
         chosen: `lrl_keras.export.chosen.Chosen`.
 
     Returns:

@@ -18,8 +18,8 @@ from lrl_keras.export.graph import KEPT, function
 _OPSET = 18
 # Entries from which on a weight is worth storing in float16.
 _LARGE = 256
-# Clip and Relu become part of the range of the convolution before them; left out, they are computed
-# in float32, and the 8 bits before them spent on what they cut off.
+# Clip and Relu become part of the range of the convolution before them. Left out, they would be
+# computed in float32, and the 8 bits before them be spent on values that they cut off.
 _QUANTIZED = ["Conv", "Clip", "Relu", "Mul", "Sigmoid", "Add", "GlobalAveragePool", "Concat"]
 
 
@@ -27,7 +27,7 @@ def write(form, file, chosen, calibration):
     """Write an ONNX file with one input, `images`, and an output for each of the model's.
 
     Args:
-        form: what `inference_form` gives.
+        form: model of `inference_form`.
         file: path to write.
         chosen: `lrl_keras.export.chosen.Chosen`.
         calibration: `Calibration` for int8.
@@ -52,7 +52,7 @@ def _convert(form, chosen):
 
 @contextlib.contextmanager
 def _collecting_often():
-    """With garbage collected as soon as there is some.
+    """Collect garbage early for as long as the context lasts.
 
     Each of tf2onnx's passes leaves a copy of the graph in cycles, weights included: 13 GB with
     Xception until Python's collector, which counts objects and not their size, takes notice.
@@ -84,7 +84,7 @@ def _halve_weights(graph):
 
 
 def _quantized(model, chosen, calibration):
-    """Convolutions and what lies between them in 8 bits, with scales from the faces seen."""
+    """Compute convolutions and the operations between them in 8 bits, scaled by the faces seen."""
     kept = [
         node.name
         for node in model.graph.node
@@ -109,12 +109,13 @@ def _quantized(model, chosen, calibration):
 
 @contextlib.contextmanager
 def _without_advice():
-    """Without ONNX Runtime's advice to optimise the graph first: that has been done."""
+    """Silence ONNX Runtime's advice to optimise the graph first, which has been done."""
+    before = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:
         yield
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(before)
 
 
 class _Faces(quantization.CalibrationDataReader):
@@ -127,7 +128,7 @@ class _Faces(quantization.CalibrationDataReader):
 
 
 def _tidy(model):
-    """What ONNX Runtime's optimiser does not see."""
+    """Simplify the graph where ONNX Runtime's optimiser does not."""
     _name_by_layer(model.graph)
     _scale_planes(model.graph)
     _name_pooling(model.graph)
@@ -189,7 +190,7 @@ def _scale_planes(graph):
 
 
 def _name_pooling(graph):
-    """Means over rows and columns as pooling, which stays in ONNX Runtime's blocked layout."""
+    """Make pooling of means over rows and columns: it stays in ONNX Runtime's blocked layout."""
     constants = {tensor.name: tensor for tensor in graph.initializer}
     for node in graph.node:
         if (

@@ -13,7 +13,7 @@ def write(form, file, chosen, calibration):
     """Write an OpenVINO model by way of ONNX.
 
     Args:
-        form: what `inference_form` gives.
+        form: model of `inference_form`.
         file: path to write, ending in `.xml`.
         chosen: `lrl_keras.export.chosen.Chosen`.
         calibration: `Calibration` for int8.

@@ -1,4 +1,4 @@
-"""Runs what was written in a process of its own, and compares it with the Keras model."""
+"""Comparison of an exported file, run in a process of its own, with the Keras model."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ _NOISE = 1e-4
 
 
 def check(reference, written, chosen, calibration):
-    """What an exported file answers beside what the model answers.
+    """Compare the answers of an exported file with those of the model.
 
     Args:
         reference: Keras model that the file must agree with.
@@ -72,7 +72,7 @@ def check(reference, written, chosen, calibration):
 
 
 def _of_its_own(reference, faces, expected, name, bound):
-    """A remark on a network that no file can agree with, as it magnifies rounding itself."""
+    """Remark on a network that no file can agree with, as it magnifies rounding itself."""
     noise = np.random.default_rng(_SEED).normal(0, _NOISE, faces.shape)
     moved = _predict(reference, (faces + noise).astype(np.float32))[name]
     difference = np.abs(moved - expected[name]).max()
@@ -100,15 +100,16 @@ def _auc(written, calibration, found, expected):
 
 
 def _faces(count, chosen):
-    """Cuts of photographs and noise, of the kind that the file takes."""
+    """Make crops of photographs with noise, of the type that the file takes."""
     rng, side = np.random.default_rng([_SEED, count]), chosen.image_size
     faces = []
     for index in range(count):
-        picture = getattr(skimage.data, _PHOTOGRAPHS[index % len(_PHOTOGRAPHS)])()
+        photograph = getattr(skimage.data, _PHOTOGRAPHS[index % len(_PHOTOGRAPHS)])()
         cut = int(rng.integers(100, 250))
-        y, x = (int(rng.integers(length - cut)) for length in picture.shape[:2])
-        face = images.resize(picture[y : y + cut, x : x + cut], side).numpy().astype(np.float32)
-        # Grain, of a strength that differs from face to face: something for the frequency stream.
+        y, x = (int(rng.integers(length - cut)) for length in photograph.shape[:2])
+        crop = photograph[y : y + cut, x : x + cut]
+        face = images.resize(crop, side).numpy().astype(np.float32)
+        # Grain, stronger on some faces than on others, so that the frequency stream sees a signal.
         face += rng.normal(0, 3 * (index % 3), face.shape)
         faces.append(np.clip(face, 0, 255))
     faces = np.stack(faces)

@@ -38,7 +38,7 @@ def write(form, folder, chosen, calibration):
     in; `label_only`, images in and the label alone out.
 
     Args:
-        form: what `inference_form` gives.
+        form: model of `inference_form`.
         folder: the folder to make.
         chosen: `lrl_keras.export.chosen.Chosen`.
         calibration: not used.
@@ -67,14 +67,14 @@ def write(form, folder, chosen, calibration):
         tf.Module(),
         folder,
         {name: one.get_concrete_function() for name, one in signatures.items()},
-        # Those of swish are of use in training alone, and cannot be written.
+        # The custom gradient of swish is of use in training alone, and cannot be written.
         tf.saved_model.SaveOptions(experimental_custom_gradients=False),
     )
     _write_warmup(folder, images)
 
 
 def write_configs(folder):
-    """Write what TensorFlow Serving is started with, where nobody has written it before."""
+    """Write the configuration files of TensorFlow Serving that are not there yet."""
     for name, text in (("models.config", _MODELS), ("batching.config", _BATCHING)):
         path = os.path.join(folder, name)
         if not os.path.exists(path):
@@ -82,10 +82,10 @@ def write_configs(folder):
 
 
 def _with_constants(form, halved):
-    """`form` with its weights as constants of the graph.
+    """Return `form` as a function with its weights as constants of the graph.
 
-    What does not change oneDNN, TensorFlow's library on most processors, orders once for its
-    convolutions; variables it would order anew for every image, in half of its time.
+    oneDNN, TensorFlow's library on most processors, reorders the constants of its convolutions
+    once. Variables it would reorder for every image, in half of its time.
     """
     stored = np.float16 if halved else np.float32
     values = [
@@ -102,7 +102,7 @@ def _with_constants(form, halved):
 
 
 def _write_warmup(folder, images):
-    """Requests that TensorFlow Serving sends itself before it says that it is there."""
+    """Write the requests that TensorFlow Serving sends itself before it says that it is ready."""
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
     extra = os.path.join(folder, "assets.extra")

@@ -8,7 +8,7 @@ from ai_edge_litert.interpreter import Interpreter
 from lrl_keras.export.graph import KEPT, function
 from lrl_keras.system.quiet import without_standard_error
 
-# What the converter calls the results of the whole network.
+# The converter's name for the results of the whole network.
 _RESULTS = "StatefulPartitionedCall"
 
 
@@ -16,7 +16,7 @@ def write(form, file, chosen, calibration):
     """Write a TFLite file of LiteRT's own operations, with the signature `serving_default`.
 
     Args:
-        form: what `inference_form` gives.
+        form: model of `inference_form`.
         file: path to write.
         chosen: `lrl_keras.export.chosen.Chosen`.
         calibration: `Calibration` for int8.
@@ -24,8 +24,8 @@ def write(form, file, chosen, calibration):
     run = function(form, chosen).get_concrete_function()
     module = tf.Module()
     module.weights = [variable.value for variable in form.variables]
-    # The converter writes past Python and past its own log level, and warns of its own
-    # interpreter, which is to go; nothing that is shipped uses it.
+    # The converter writes to standard error past Python and its own log level, and warns that its
+    # own interpreter is deprecated, which no exported file uses.
     with without_standard_error(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         content = _convert(run, module, chosen, calibration)
@@ -64,7 +64,7 @@ def _convert(run, module, chosen, calibration):
 
 
 def _names(content):
-    """Names of what the operations of a TFLite file give, by which the converter knows them."""
+    """Return the names of the results of all operations, by which the converter knows them."""
     interpreter = Interpreter(model_content=content)
     names = {tensor["index"]: tensor["name"] for tensor in interpreter.get_tensor_details()}
     return [names[index] for op in interpreter._get_ops_details() for index in op["outputs"]]

@@ -1,4 +1,4 @@
-"""Resizing of feature maps as two constant matrix products."""
+"""Resizing of feature maps by two products with constant matrices."""
 
 import keras
 import numpy as np
@@ -6,7 +6,7 @@ from keras import ops
 
 
 def _interpolation_matrix(source, target):
-    """(target, source) float32 weights of linear interpolation between pixel centres."""
+    """Compute weights of linear interpolation between pixel centres: float32 (target, source)."""
     centres = np.clip((np.arange(target) + 0.5) * source / target - 0.5, 0, source - 1)
     below = np.floor(centres).astype(int)
     above = np.minimum(below + 1, source - 1)
@@ -19,11 +19,11 @@ def _interpolation_matrix(source, target):
 
 @keras.saving.register_keras_serializable("lrl_keras")
 class BilinearResize(keras.layers.Layer):
-    """Bilinear resize between pixel centres, without antialiasing.
+    """Bilinear resizing between pixel centres, without antialiasing.
 
-    Equal to `keras.ops.image.resize(..., "bilinear", antialias=False)`, but made of two products
-    with constant matrices, which every export format and every backend computes alike and
-    differentiates deterministically.
+    It equals `keras.ops.image.resize(..., "bilinear", antialias=False)`, but consists of two
+    products with constant matrices, which every export format and backend computes alike and
+    whose gradient is deterministic.
 
     Args:
         height: rows of the result, at least 1.

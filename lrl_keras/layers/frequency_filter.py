@@ -9,7 +9,7 @@ LUMA = (0.299, 0.587, 0.114)
 
 
 def dct_matrix(n):
-    """Orthonormal DCT-II matrix D, so that `D @ x` is the DCT of a vector x and `D.T` inverts it.
+    """Compute the orthonormal DCT-II matrix D: `D @ x` is the DCT of a vector x, `D.T` inverts it.
 
     Args:
         n: length of the vector, at least 1.
@@ -27,23 +27,23 @@ def dct_matrix(n):
 
 
 def _times(maps, matrix):
-    """(B, m, n) times (n, p): one product of two matrices, of which exports know the shapes."""
+    """Multiply (B, m, n) by (n, p) as one product of matrices, whose shapes exports know."""
     _, m, n = maps.shape
     return ops.reshape(ops.matmul(ops.reshape(maps, (-1, n)), matrix), (-1, m, matrix.shape[-1]))
 
 
 @keras.saving.register_keras_serializable("lrl_keras")
 class FrequencyFilter(keras.layers.Layer):
-    """High-pass image of a face: what remains above the low spatial frequencies.
+    """High-pass filter that removes the low spatial frequencies of a face.
 
     The grayscale image is transformed by a 2-D DCT-II of the whole image (Eq. 1), the triangle
     `i / H + j / W < alpha` in the corner of the low frequencies is set to 0 (Eq. 2), and the
-    result is transformed back (Eq. 3). Both transforms are linear, so the same comes out by
-    subtracting from the image the image of its triangle, which needs only the first
-    `alpha * H` by `alpha * W` coefficients.
+    result is transformed back (Eq. 3). Both transforms are linear, so this layer subtracts
+    the image of the triangle alone, which needs only the first `alpha * H` by `alpha * W`
+    coefficients.
 
-    Computed and returned in float32 under every dtype policy: float16 cannot hold the
-    differences that this filter is there to show.
+    It is computed and returned in float32 under every dtype policy: float16 is too coarse for the
+    small differences that remain.
 
     Args:
         alpha: size of the triangle that is removed, in [0, 2]; 0 keeps everything, 2 removes

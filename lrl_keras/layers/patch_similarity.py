@@ -8,9 +8,9 @@ from keras import ops
 
 
 def _partition(maps, patches):
-    """(B, H, W, C) -> (B, k², h * w, C) in row-major order, zeros beyond the last row and column.
+    """Cut maps (B, H, W, C) into patches (B, k², h * w, C), in row-major order.
 
-    h = Ceil(H / k) and w = Ceil(W / k), Sec. 3.3.
+    h = Ceil(H / k) and w = Ceil(W / k), with zeros beyond the last row and column (Sec. 3.3).
     """
     _, height, width, channels = maps.shape
     h, w = math.ceil(height / patches), math.ceil(width / patches)
@@ -22,7 +22,7 @@ def _partition(maps, patches):
 
 
 def _pixels_per_patch(height, width, patches):
-    """(k²,) float32: pixels of an H x W map in each patch, padding left out, at least 1."""
+    """Count the pixels of a map in each patch without padding, at least 1: float32 (k²,)."""
 
     def lengths(n):
         size = math.ceil(n / patches)
@@ -33,14 +33,14 @@ def _pixels_per_patch(height, width, patches):
 
 
 def check_patches(patches):
-    """`patches` as an int of at least 1, or a ValueError."""
+    """Return `patches` as an int; raise ValueError unless it is an integer of at least 1."""
     if int(patches) != patches or patches < 1:
         raise ValueError(f"`patches` must be an integer of at least 1. Received: {patches}")
     return int(patches)
 
 
 def similarity_target(mask, patches):
-    """How similar the patches of a face should be, from the mask of its manipulated region.
+    """Compute the target similarity of the patches of a face from its mask.
 
     p_i is the mean of the mask over the pixels of patch i (padding left out), and
 
@@ -102,8 +102,8 @@ class PatchSimilarity(keras.layers.Layer):
         vectors = _partition(ops.cast(maps, "float32"), self.patches)
         _, count, pixels, channels = vectors.shape
         vectors = ops.reshape(vectors, (-1, count, pixels * channels))
-        # Divided by its largest entry first, a vector has a sum of squares of at least 1 that
-        # float32 can hold; a vector of zeros stays zero, with a gradient of zero.
+        # A vector is divided by its largest entry first: its sum of squares is then at least 1 and
+        # fits into float32. A vector of zeros stays zero, with a gradient of zero.
         largest = ops.stop_gradient(ops.max(ops.abs(vectors), axis=-1, keepdims=True))
         signal = largest > 1e-6
         vectors = ops.where(signal, vectors / ops.where(signal, largest, 1.0), 0.0)

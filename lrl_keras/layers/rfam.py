@@ -6,7 +6,7 @@ from keras import ops
 
 @keras.saving.register_keras_serializable("lrl_keras")
 class RFAM(keras.layers.Layer):
-    """Fuses the maps of the RGB and the frequency stream by spatial attention.
+    """Spatial attention that fuses the maps of the RGB and the frequency stream.
 
     With U_1 the map of the RGB stream and U_2 that of the frequency stream, C channels each:
 
@@ -17,8 +17,8 @@ class RFAM(keras.layers.Layer):
     The sigmoid is computed in float32 under every dtype policy.
 
     Args:
-        attend_streams: whether to return the attended maps A_1 * U_1 and A_2 * U_2 too, to feed
-            the next stage of each stream. The paper leaves this open. Defaults to `True`.
+        attend_streams: whether to return the attended maps A_1 * U_1 and A_2 * U_2 too, as input
+            of the next stage of each stream. The paper leaves this open. Defaults to `True`.
 
     Call arguments:
         inputs: list of two maps [rgb, frequency], both (B, H, W, C).
@@ -52,7 +52,7 @@ class RFAM(keras.layers.Layer):
             layer.build(joined)
 
     def _fusion(self, channels):
-        """The layers Conv_1x1 and BatchNorm of Eq. (4)."""
+        """Make the layers Conv_1x1 and BatchNorm of Eq. (4)."""
         policy = self.dtype_policy
         return (
             keras.layers.Conv2D(channels, 1, use_bias=False, dtype=policy, name="fuse"),

@@ -1,4 +1,4 @@
-"""A tar archive of images as one clip, read without unpacking it to disk."""
+"""Tar archive of images as one clip, read without unpacking it to disk."""
 
 import contextlib
 import dataclasses
@@ -16,17 +16,17 @@ from lrl_keras.system import files
 ENDINGS = (".tar", ".tar.gz", ".tgz")
 
 _MAX_BYTES = 1 << 37  # of an archive, unpacked
-_MAX_HEADER_BYTES = 1 << 16  # of one file: its name and what else stands before its content
-_MAX_HELD_BYTES = 1 << 31  # of the files of one clip that are wanted
+_MAX_HEADER_BYTES = 1 << 16  # of one file: all that precedes its content
+_MAX_HELD_BYTES = 1 << 31  # of all wanted files of one clip
 _BLOCK = 512
 _GZIP = b"\x1f\x8b"
-# What a damaged or cut off archive ends in, compressed or not.
+# Errors that damaged and cut off archives cause, compressed or not.
 _ERRORS = (tarfile.TarError, OSError, EOFError, ValueError, zlib.error)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Member:
-    """Where an image lies in the unpacked archive."""
+    """Place of an image in the unpacked archive."""
 
     name: str
     start: int
@@ -34,24 +34,24 @@ class _Member:
 
 
 def is_archive(path):
-    """Whether a path ends as that of a tar archive does."""
+    """Return whether a path has the ending of a tar archive."""
     return str(path).lower().endswith(ENDINGS)
 
 
 def stem(name):
-    """The name of an archive without what makes it one: `7.tar.gz` is 7."""
+    """Return the name of an archive without its ending: `7` for `7.tar.gz`."""
     ending = max((end for end in ENDINGS if name.lower().endswith(end)), key=len, default="")
     return name[: len(name) - len(ending)]
 
 
 class Archive:
-    """The images in a tar archive, in order: numbers in names count as numbers.
+    """Images in a tar archive, sorted by name, where numbers are compared as numbers.
 
-    Links, devices and the like are passed over, and no name is ever used as a path. Of two files
-    of one name the second one counts, as it does when an archive is unpacked.
+    Links, devices and the like are skipped, and no name is ever used as a path. Of two files with
+    the same name the second one is used, as when an archive is unpacked.
 
     Args:
-        path: tar archive, gzipped or not, whatever its name says.
+        path: tar archive, gzipped or not, with any name.
 
     Attributes:
         path: as given.
@@ -85,8 +85,8 @@ class Archive:
         """Decode the wanted images; see `lrl_keras.media.clip.open_clip`.
 
         Raises:
-            InputError: the archive is no longer what it was, or the wanted images' files have
-                more than 2 GiB together.
+            InputError: the archive has changed, or the files of the wanted images have more than
+                2 GiB together.
         """
         wanted = {index: self._members[index] for index in indices if index < self.count}
         wanted = {i: each for i, each in wanted.items() if each.size <= images.MAX_BYTES}
@@ -97,7 +97,7 @@ class Archive:
             )
         contents = {}
         with _unpacked(self.path) as file:
-            # Going back in a gzip file means to unpack it once more from its start.
+            # Going back in a gzip file would unpack it from its start again.
             for index, member in sorted(wanted.items(), key=lambda item: item[1].start):
                 file.seek(member.start)
                 contents[index] = file.read(member.size)
@@ -109,13 +109,13 @@ class Archive:
 
 def _images(stream):
     archive = tarfile.TarFile(fileobj=stream, encoding="utf-8")
-    empty = archive.firstmember is None  # Python 3.10 would look before its start.
+    empty = archive.firstmember is None  # Python 3.10 would seek to before its start.
     for _ in range(MAX_FRAMES):
         member = None if empty else archive.next()
         if member is None:
             stream.check_end()
             return
-        archive.members.clear()  # It would keep them all.
+        archive.members.clear()  # `tarfile` keeps them all otherwise.
         stream.begin_header()
         if member.isreg() and not member.issparse() and is_frame_name(member.name):
             yield _Member(member.name, member.offset_data, member.size)
@@ -123,9 +123,9 @@ def _images(stream):
 
 
 class _Stream:
-    """An unpacked archive as `tarfile` reads its headers: only forwards, and little at a time.
+    """Unpacked archive whose headers are read forwards only, and little at a time.
 
-    A small gzip file may hold a header of many gigabytes, and one damaged or made for it lead
+    A small gzip file may hold a header of many gigabytes, and a damaged or malicious one may lead
     `tarfile` in circles.
     """
 
@@ -136,7 +136,7 @@ class _Stream:
         self.begin_header()
 
     def begin_header(self):
-        """Allow as much to be read as the header of one file may have."""
+        """Allow the bytes of one header to be read."""
         self._allowed = _MAX_HEADER_BYTES
 
     def read(self, size):
@@ -154,8 +154,8 @@ class _Stream:
     def check_end(self):
         """Raise an error unless the archive ended with the block of zeros that marks its end.
 
-        `tarfile` takes any block that is no header, and the end of the file, for the end too.
-        What follows is read for the checksum of a gzip file.
+        `tarfile` takes the end of the file, or any block that is no header, for this end too. The
+        rest is read because it holds the checksum of a gzip file.
         """
         if self._last != bytes(_BLOCK):
             raise tarfile.ReadError("it does not end as a tar archive does")
@@ -166,7 +166,7 @@ class _Stream:
 
 @contextlib.contextmanager
 def _unpacked(path):
-    """The archive as a file object that can seek, without gzip's compression."""
+    """Open an archive as a file object that can seek, without gzip's compression."""
     try:
         with files.open(path) as file:
             compressed = file.read(len(_GZIP)) == _GZIP

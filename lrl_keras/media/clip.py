@@ -1,7 +1,7 @@
-"""A clip of a dataset, whatever it is: a video, an image, a folder or a tar archive of images."""
+"""Clips of a dataset: a video, an image, or a folder or tar archive of images."""
 
 from lrl_keras.errors import InputError
-from lrl_keras.media import archives, discovery, images, video
+from lrl_keras.media import archives, containers, discovery, images
 from lrl_keras.media.archives import Archive
 from lrl_keras.media.sequences import Sequence
 from lrl_keras.media.video import Video
@@ -9,17 +9,17 @@ from lrl_keras.system import files
 
 
 def open_clip(path):
-    """Open a clip, which is then read no more often than its frames are asked for.
+    """Open a clip; its frames are read only when they are asked for.
 
     Args:
-        path: a folder of images; a file that is called like a tar archive; otherwise an image or
-            a video, told by its content.
+        path: a folder of images, a file with the ending of a tar archive, or an image or a video,
+            recognised by its content.
 
     Returns:
-        `Sequence`, `Archive`, `Still` or `Video`. All have `path`, `count` and `stated` (frames
-        that are there, and that the file states, 0 where it states none) and `frames(indices)`,
-        which yields (index, uint8 array (H, W, 3) RGB) in ascending order, without the frames
-        that are missing or damaged.
+        `Sequence`, `Archive`, `Still` or `Video`. All have `path`, `count` (frames that the file
+        holds), `stated` (frames that it states, 0 where it states none) and `frames(indices)`,
+        which yields (index, uint8 array (H, W, 3) RGB) in ascending order, without frames that are
+        missing or damaged.
 
     Raises:
         InputError: naming the path, where it cannot be read or holds no frame.
@@ -30,13 +30,13 @@ def open_clip(path):
         return Archive(path)
     if images.is_image(path):
         return Still(path)
-    if not video.is_video(path):
+    if not containers.is_video(path):
         raise InputError(discovery.why_not(path))
     return Video(path)
 
 
 class Still:
-    """An image as a clip of one frame; see `open_clip`."""
+    """Image as a clip of one frame; see `open_clip`."""
 
     count, stated = 1, 0
 

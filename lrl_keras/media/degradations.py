@@ -1,17 +1,17 @@
-"""What happens to a picture between the camera and the detector, each at five levels.
+"""Degradations of an image between camera and detector, each at five levels.
 
-Seven are those of DeeperForensics-1.0, one is JPEG. Where its published code does something else
-than its name says, the name or the code is changed here:
+Seven are those of DeeperForensics-1.0, one is JPEG. Where the published code differs from its name,
+the name or the code is changed here:
 
-- `contrast` there multiplies the pixels, which darkens; here they move towards the mean brightness.
+- `contrast` there multiplies and so darkens pixels; here they move towards the mean brightness.
 - `blocks` there are 8 x 8 pixels, their number times min(H, W) // 256: none below 256 pixels. Here
-  the number stays and the side is 1/32 of the picture's, the same 8 pixels at 256.
+  the number is fixed and the side is 1/32 of the image's, the same 8 pixels at 256.
 - `noise` there is added in a studio-range YCbCr, here to R, G and B, with the variance it states.
-- `rescaling` there is called JPEG compression, in papers that use it pixelation.
+- `rescaling` is called JPEG compression there, and pixelation in papers that use it.
 - `video_compression` there encodes a video, here each face as a video of one frame.
-- All chance there is unseeded; here it follows from a seed and the face's name.
+- Random numbers there have no seed; here they follow from a seed and the face's name.
 
-`blur` and `rescaling` count pixels of the picture, so they are stronger on a small one.
+`blur` and `rescaling` are given in pixels, so they are stronger on a small image.
 
 Reference: Jiang et al., "DeeperForensics-1.0: A Large-Scale Dataset for Real-World Face Forgery
 Detection", CVPR 2020, Sec. 4.
@@ -33,10 +33,10 @@ from lrl_keras.errors import InputError
 
 LEVELS = (1, 2, 3, 4, 5)
 _GREY = 128
-# Levels by which a channel of a picture without colour or without contrast may differ.
+# Levels by which the pixels or channels of an image without contrast or colour may differ.
 _ROUNDING = 8
-# With AVX-512, x264 now and then encodes the same few small frames otherwise; its code for older
-# processors gives the bytes of its plain C, as fast. TensorFlow runs on none that lack SSE4.2.
+# With AVX-512, x264 sometimes encodes the same few small frames differently. Its SSE4.2 code gives
+# the bytes of its plain C code, as fast, and TensorFlow needs a processor with SSE4.2 anyway.
 _X86 = platform.machine() in ("x86_64", "AMD64")
 _SAME_BYTES = {"x264-params": "asm=SSE4.2"} if _X86 else {}
 
@@ -47,15 +47,15 @@ def saturation(image, factor):
 
 
 def contrast(image, factor):
-    """Move each pixel towards the mean grey of the picture; factor 1 would change nothing."""
+    """Move each pixel towards the mean grey of the image; factor 1 would change nothing."""
     return np.array(ImageEnhance.Contrast(Image.fromarray(image)).enhance(factor))
 
 
 def blocks(image, count, generator):
-    """Lay `count` grey squares over the picture, side 1/32 of its shorter one, none over another.
+    """Cover an image with `count` grey squares, side 1/32 of its shorter one, without overlap.
 
-    They lie on a grid of their own side that is shifted at random. A picture too small for that
-    many gets as many as fit.
+    They are cells of a grid that is shifted at random. An image too small for that many gets as
+    many as fit.
     """
     height, width = image.shape[:2]
     side = max(1, round(min(height, width) / 32))
@@ -77,7 +77,7 @@ def noise(image, variance, generator):
 
 
 def blur(image, kernel):
-    """Gaussian blur with `kernel` x `kernel` pixels, an odd number, and sigma = kernel / 6."""
+    """Blur with a Gaussian of `kernel` x `kernel` pixels, an odd number, and sigma = kernel / 6."""
     sigma = kernel / 6
     smooth = gaussian(
         image.astype(np.float32), sigma, mode="mirror", truncate=(kernel // 2) / sigma,
@@ -87,24 +87,24 @@ def blur(image, kernel):
 
 
 def rescaling(image, factor):
-    """Shrink the picture `factor` times and enlarge it to its size again, both bilinear."""
-    picture = Image.fromarray(image)
-    small = tuple(max(1, side // factor) for side in picture.size)
+    """Shrink the image `factor` times and enlarge it to its size again, both bilinear."""
+    image = Image.fromarray(image)
+    small = tuple(max(1, side // factor) for side in image.size)
     bilinear = Image.Resampling.BILINEAR
-    return np.array(picture.resize(small, bilinear).resize(picture.size, bilinear))
+    return np.array(image.resize(small, bilinear).resize(image.size, bilinear))
 
 
 def video_compression(image, crf):
-    """Encode the picture as the only frame of an H.264 video (libx264, 4:2:0) and decode it."""
+    """Encode the image as the only frame of an H.264 video (libx264, 4:2:0) and decode it."""
     return h264([image], crf)[0]
 
 
 def h264(frames, crf):
-    """Encode pictures of one size as an H.264 video (libx264, 4:2:0) and decode it.
+    """Encode images of one size as an H.264 video (libx264, 4:2:0) and decode it.
 
     Args:
         frames: list of uint8 arrays (H, W, 3), RGB.
-        crf: constant rate factor, 0 to 51; 23 is libx264's own.
+        crf: constant rate factor, 0 to 51; libx264's default is 23.
 
     Returns:
         list of uint8 arrays (H, W, 3).
@@ -128,7 +128,7 @@ def h264(frames, crf):
 
 
 def jpeg(image, quality):
-    """Encode the picture as JPEG (Pillow, 4:2:0) and decode it."""
+    """Encode the image as JPEG (Pillow, 4:2:0) and decode it."""
     file = io.BytesIO()
     Image.fromarray(image).save(file, "JPEG", quality=quality)
     return np.array(Image.open(file))
@@ -136,14 +136,14 @@ def jpeg(image, quality):
 
 @dataclasses.dataclass(frozen=True)
 class Degradation:
-    """A function of a picture and a strength, and the strengths of levels 1 to 5.
+    """Function of an image and a strength, with the strengths of levels 1 to 5.
 
     Attributes:
-        function: takes a uint8 array (H, W, 3) and a strength, and a NumPy generator where it
-            draws; returns a new array of the same form.
+        function: takes a uint8 array (H, W, 3), a strength and, if `draws`, a NumPy generator;
+            returns a new array of the same form.
         strengths: from weak to strong.
         label: the strength in words, with `{}` for the number.
-        draws: whether it takes a generator.
+        draws: whether it draws random numbers.
     """
 
     function: Callable
@@ -165,14 +165,14 @@ DEGRADATIONS = {
 
 
 def degrade(image, name, level, *, seed=0, face=()):
-    """Degrade a picture.
+    """Degrade an image.
 
     Args:
         image: uint8 array (H, W, 3), RGB.
         name: one of `DEGRADATIONS`.
         level: 1 (weak) to 5 (strong).
-        seed: int from 0 that all chance follows from, together with name, level and face.
-        face: what tells the picture from others, as strings and ints from 0. Defaults to nothing.
+        seed: int from 0; all random numbers follow from it, name, level and face.
+        face: strings and ints from 0 that identify the image. Defaults to none.
 
     Returns:
         uint8 array (H, W, 3), a new one.
@@ -210,10 +210,10 @@ def check(names, levels, seed):
 
 
 def may_stay(image, name):
-    """Whether a picture may come out of a degradation as it went in.
+    """Return whether a degradation may leave an image unchanged.
 
-    So may a grey one where colour is taken away, and one of a single colour anywhere else, both
-    but for rounding.
+    `saturation` may leave a grey image unchanged, the others an image of a single colour, both but
+    for rounding.
 
     Args:
         image: uint8 array (H, W, 3).

@@ -1,16 +1,17 @@
-"""The images and videos behind what a user names: files, folders, any mix."""
+"""Images and videos in the files and folders that a user names."""
 
 import dataclasses
+import logging
 import os
 import re
-import sys
 
 from lrl_keras.errors import InputError
-from lrl_keras.media import images, video
+from lrl_keras.media import containers, images
 from lrl_keras.media.images import shown
 from lrl_keras.system import files
 
-# A file with such a name is meant as a picture or a film, whatever it holds.
+_log = logging.getLogger(__name__)
+# A file with such a name is meant as an image or a video, whatever its content is.
 _IMAGE_NAME = re.compile(
     r"\.(a?png|jpe?g|jpe|jfif|webp|bmp|tiff?|gif|hei[cf]|avif|jp2|jxl)", re.IGNORECASE
 )
@@ -22,10 +23,10 @@ _NAMED_SKIPS = 5
 
 @dataclasses.dataclass(frozen=True)
 class Input:
-    """One file to score, or why something that was named cannot be.
+    """One file to score, or the reason why a named one cannot be scored.
 
     Attributes:
-        path: as the user gave it, or below a folder that the user gave.
+        path: as the user gave it, or within a folder that the user gave.
         name: the path within that folder, or the file's own name.
         kind: `"image"` or `"video"`, by content; `None` where `error` is set.
         error: one line, or `None`.
@@ -38,20 +39,19 @@ class Input:
 
 
 def find(named, leave_out=None):
-    """The files behind the names, in order.
+    """Find the files that are named, in order.
 
     Folders are read recursively: the files of a folder by name, then its folders by name; links
     to folders and hidden files and folders are left out. A file in a folder that is neither an
-    image nor a video, nor is called like one, is skipped, with a line on standard error that
-    counts them.
+    image nor a video, by content or by name, is skipped; the logger `lrl_keras` counts these.
 
     Args:
         named: paths or URLs of files and folders.
-        leave_out: folder not to look into, because results are written there.
+        leave_out: folder that is skipped because results are written there.
 
     Yields:
-        an `Input` for each file, and one with an error for each thing that cannot be used: a
-        missing or foreign file, a damaged name, a folder without any image or video.
+        an `Input` for each file, and one with an error for each name that cannot be used: a missing
+        file, one of another kind, an unknown URL, a folder without any image or video.
     """
     for path in map(os.fspath, named):
         try:
@@ -84,17 +84,16 @@ def _in_folder(folder, leave_out):
     if skipped:
         more = "" if len(skipped) <= _NAMED_SKIPS else ", ..."
         names = ", ".join(map(shown, skipped[:_NAMED_SKIPS])) + more
-        print(
-            f"lrl-keras: {shown(folder)}: skipped {len(skipped)} that are neither image nor "
-            f"video: {names}",
-            file=sys.stderr,
-        )
+        _log.info(
+            "%s: skipped %d that are neither image nor video: %s",
+            shown(folder), len(skipped), names,
+        )  # fmt: skip
     if empty and not failed:
         yield Input(folder, "", error=f"{shown(folder)}: no image or video in this folder")
 
 
 def _names(folder, leave_out, failed):
-    """Paths of the files in a folder, relative to it; what cannot be read goes to `failed`."""
+    """Yield paths of the files in a folder, relative to it; add read errors to `failed`."""
     if files.is_url(folder):
         try:
             yield from files.walk(folder)
@@ -122,26 +121,26 @@ def _same(path, other):
 
 
 def is_media(path):
-    """Whether a file is an image or a video by its content, or is called like one."""
+    """Return whether a file is an image or a video by its content or by its name."""
     called = is_image_name(path) or bool(_VIDEO_NAME.fullmatch(os.path.splitext(path)[1]))
-    return called or images.is_image(path) or video.is_video(path)
+    return called or images.is_image(path) or containers.is_video(path)
 
 
 def is_image_name(path):
-    """Whether a file is called like an image."""
+    """Return whether a file has the ending of an image."""
     return bool(_IMAGE_NAME.fullmatch(os.path.splitext(path)[1]))
 
 
 def _file(path, name):
     if images.is_image(path):
         return Input(path, name, "image")
-    if video.is_video(path):
+    if containers.is_video(path):
         return Input(path, name, "video")
     return Input(path, name, error=why_not(path))
 
 
 def why_not(path):
-    """Why a file that is neither an image nor a video by its content cannot be used, one line."""
+    """Explain, in one line, why a file that is neither image nor video cannot be used."""
     try:
         images.check_file(path)
     except InputError as error:

@@ -1,4 +1,4 @@
-"""Find faces, follow them through a clip, and cut the crop that the network sees."""
+"""Face detection by MTCNN, and the crops that the network takes."""
 
 import dataclasses
 import functools
@@ -17,15 +17,15 @@ _MAX_PROPOSALS = 1000
 
 @dataclasses.dataclass(frozen=True)
 class Face:
-    """A detected face.
+    """Detected face.
 
     Attributes:
         box: (x0, y0, x1, y1) in pixels of the image, x1 and y1 exclusive, inside the image.
-        score: the detector's confidence, 0 to 1.
-        landmarks: five points (x, y) in pixels of the image, to a tenth of a pixel, which may lie
-            outside of a face that is cut off: the eyes, the nose, the corners of the mouth; of
-            eyes and corners the one further left in the image comes first. `None` for a box
-            that no detector gave.
+        score: the face detector's confidence, 0 to 1.
+        landmarks: five points (x, y) in pixels of the image, rounded to a tenth: the eyes, the
+            nose, the corners of the mouth; of eyes and corners the one further left in the image
+            comes first. They may lie outside of the image where the face is cut off. `None` for a
+            box that no face detector gave.
     """
 
     box: tuple[int, int, int, int]
@@ -41,17 +41,16 @@ class Face:
 
 @dataclasses.dataclass(frozen=True)
 class Detector:
-    """MTCNN (Zhang et al. 2016) with the weights of the `mtcnn` package.
+    """Face detector: MTCNN (Zhang et al. 2016) with the weights of the `mtcnn` package.
 
-    The package's own `detect_faces` loses all faces of a batch when one stage finds none, shifts
-    the boxes of a batch of unequal sizes when an image has no face, and finds nothing at all
-    when it is asked for larger faces only; so its networks are run here one after the other.
+    The networks are run here one after the other. The package's own `detect_faces` loses all faces
+    of a batch when one stage finds none, shifts the boxes of a batch of unequal sizes when an image
+    has no face, and finds nothing when only larger faces are asked for.
 
     Args:
-        min_size: side of the smallest face looked for, in pixels of the image after it has been
-            bounded by `max_side`. Defaults to 32; at 20 it takes about twice the time.
-        max_side: a larger image is shrunk until its longer side has so many pixels. Defaults
-            to 640.
+        min_size: side of the smallest face that is searched for, in pixels of the image after
+            it has been bounded by `max_side`. Defaults to 32; 20 takes about twice the time.
+        max_side: longer side, in pixels, that a larger image is shrunk to. Defaults to 640.
         min_score: confidence below which a face is left out, 0 to 1. Defaults to 0.85.
     """
 
@@ -77,8 +76,8 @@ class Detector:
         """
         small = [_bound(image, self.max_side) for image in images]
         by_size = {}
-        for position, picture in enumerate(small):
-            by_size.setdefault(picture.size, []).append(position)
+        for position, image in enumerate(small):
+            by_size.setdefault(image.size, []).append(position)
         batches = [
             positions[start : start + _BATCH]
             for positions in by_size.values()
@@ -86,8 +85,8 @@ class Detector:
         ]
         found = [[] for _ in images]
         for batch in batches:
-            pictures = [small[position] for position in batch]
-            for row in _detect(pictures, self.min_size, self.min_score):
+            same_size = [small[position] for position in batch]
+            for row in _detect(same_size, self.min_size, self.min_score):
                 position = batch[int(row[0])]
                 face = _face(row, images[position].shape, small[position].size)
                 if face.area > 0:
@@ -95,55 +94,18 @@ class Detector:
         return [sorted(faces, key=lambda face: (-face.area, face.box)) for faces in found]
 
 
-def persistent_tracks(detections):
-    """Follow faces over the frames of a clip and keep those that persist.
-
-    A face continues the track whose last box is nearest, if that is less than one box away and
-    at most twice as large or small.
-
-    Args:
-        detections: list over the frames (in order) of lists of `Face`.
-
-    Returns:
-        list of tracks, the one with the largest median area first; a track maps the position in
-        `detections` to the `Face` there. Only tracks that are seen in at least half of the
-        frames that have any face; if none is (a clip of several shots), the one that is seen in
-        most frames.
-    """
-    tracks = []
-    for position, faces in enumerate(detections):
-        pairs = sorted(
-            (distance, number, place)
-            for number, track in enumerate(tracks)
-            for place, face in enumerate(faces)
-            if (distance := _distance(track[max(track)], face)) is not None
-        )
-        taken_tracks, taken_faces = set(), set()
-        for _, number, place in pairs:
-            if number not in taken_tracks and place not in taken_faces:
-                tracks[number][position] = faces[place]
-                taken_tracks.add(number)
-                taken_faces.add(place)
-        tracks += [{position: face} for place, face in enumerate(faces) if place not in taken_faces]
-    frames = sum(bool(faces) for faces in detections)
-    kept = [track for track in tracks if 2 * len(track) >= frames]
-    if not kept:
-        kept = sorted(tracks, key=lambda track: (-len(track), -_median_area(track)))[:1]
-    return sorted(kept, key=lambda track: -_median_area(track))
-
-
 def crop_box(box, height, width, margin=1.3):
-    """The square that is cut out for a face, always inside the picture and never padded.
+    """Compute the square crop of a face, which always lies inside the image, without padding.
 
     Args:
         box: (x0, y0, x1, y1) of the face in pixels.
-        height, width: of the picture.
+        height, width: of the image.
         margin: side of the square over the longer side of the face. Defaults to 1.3, the crop
             of FaceForensics++.
 
     Returns:
-        (x0, y0, x1, y1), ints: about the face's centre, shifted into the picture where it would
-        leave it; its side is at most the picture's shorter side.
+        (x0, y0, x1, y1), ints: about the face's centre, or shifted into the image where it would
+        leave it; its side is at most the image's shorter side.
     """
     x0, y0, x1, y1 = box
     side = min(max(round(margin * max(x1 - x0, y1 - y0)), 1), height, width)
@@ -157,7 +119,7 @@ def cut(image, box, size):
 
     Args:
         image: uint8 array (H, W, 3).
-        box: (x0, y0, x1, y1) as `crop_box` gives it.
+        box: (x0, y0, x1, y1), a result of `crop_box`.
         size: side of the result in pixels.
 
     Returns:
@@ -168,16 +130,16 @@ def cut(image, box, size):
 
 
 def _bound(image, max_side):
-    picture = Image.fromarray(image)
-    scale = max_side / max(picture.size)
+    image = Image.fromarray(image)
+    scale = max_side / max(image.size)
     if scale >= 1:
-        return picture
-    size = tuple(max(round(side * scale), 1) for side in picture.size)
-    return picture.resize(size, Image.Resampling.BILINEAR)
+        return image
+    size = tuple(max(round(side * scale), 1) for side in image.size)
+    return image.resize(size, Image.Resampling.BILINEAR)
 
 
 def _face(row, shape, small_size):
-    """`Face` in the full image from a row of `_detect` in the small one."""
+    """Make the `Face` in the full image from a row of `_detect` in the small one."""
     size = shape[1], shape[0]
     scales = np.array([full / small for full, small in zip(size, small_size, strict=True)] * 2)
     corners = np.clip(np.round(row[1:5] * scales), 0, [*size, *size])
@@ -186,46 +148,29 @@ def _face(row, shape, small_size):
     return Face(box, float(row[5]), tuple((float(x), float(y)) for x, y in points))
 
 
-def _distance(last, face):
-    """Distance of two boxes' centres in box sides, `None` where they can't be one face."""
-    sides = [max(f.box[2] - f.box[0], f.box[3] - f.box[1]) for f in (last, face)]
-    if max(sides) > 2 * min(sides):
-        return None
-    gaps = [
-        (last.box[axis] + last.box[axis + 2] - face.box[axis] - face.box[axis + 2]) / 2
-        for axis in (0, 1)
-    ]
-    distance = float(np.hypot(*gaps)) / (sum(sides) / 2)
-    return distance if distance < 1 else None
-
-
-def _median_area(track):
-    return float(np.median([face.area for face in track.values()]))
-
-
 @functools.cache
 def _networks():
-    """The three networks, loaded once a process; the import takes seconds."""
+    """Load the three networks, once a process; the import takes seconds."""
     from mtcnn.stages import StageONet, StagePNet, StageRNet
 
     networks = [stage().model for stage in (StagePNet, StageRNet, StageONet)]
     for network in networks:
-        network.compile(jit_compile=False)  # XLA would compile anew for every shape
+        network.compile(jit_compile=False)  # XLA would compile again for every shape
     return networks
 
 
-def _detect(pictures, min_size, min_score):
-    """Rows of the faces in Pillow images of one size.
+def _detect(images, min_size, min_score):
+    """Find the faces in Pillow images of one size, as rows.
 
     A row is (image, x0, y0, x1, y1, score) and five landmarks, their x before their y.
     """
     from mtcnn.utils.bboxes import resize_to_square, smart_nms_from_bboxes
 
     propose, refine, output = _networks()
-    rows = _proposals(propose, pictures, min_size)
+    rows = _proposals(propose, images, min_size)
     if not len(rows):
         return rows
-    pixels = _normalize(pictures)
+    pixels = _normalize(images)
     rows = resize_to_square(smart_nms_from_bboxes(rows, 0.7))
     rows = _refined(refine, pixels, rows, side=24, threshold=0.7)
     if not len(rows):
@@ -235,38 +180,38 @@ def _detect(pictures, min_size, min_score):
     return smart_nms_from_bboxes(rows, 0.7, method="min")
 
 
-def _proposals(network, pictures, min_size):
-    """What the first network takes for a face, in every scale of the image pyramid."""
+def _proposals(network, images, min_size):
+    """Find the rows that the first network proposes, in every scale of the image pyramid."""
     from mtcnn.utils.bboxes import smart_nms_from_bboxes
 
-    width, height = pictures[0].size
+    width, height = images[0].size
     found = [np.empty((0, 6))]
     scale = _CELL / min_size
     # The network has no output for less than one cell.
     while round(min(width, height) * scale) >= _CELL:
         size = round(width * scale), round(height * scale)
-        scaled = [picture.resize(size, Image.Resampling.BOX) for picture in pictures]
+        scaled = [image.resize(size, Image.Resampling.BOX) for image in images]
         offsets, scores = network.predict_on_batch(_normalize(scaled))  # (B, h, w, 4), (..., 2)
-        image, y, x = np.nonzero(scores[..., 1] > 0.6)
+        number, y, x = np.nonzero(scores[..., 1] > 0.6)
         cells = np.stack([x, y, x, y], axis=1) * _STRIDE + [0, 0, _CELL, _CELL]
-        boxes = (cells + offsets[image, y, x] * _CELL) / scale
-        rows = np.column_stack([image, boxes, scores[image, y, x, 1]])
+        boxes = (cells + offsets[number, y, x] * _CELL) / scale
+        rows = np.column_stack([number, boxes, scores[number, y, x, 1]])
         found.append(smart_nms_from_bboxes(_strongest(rows), 0.5))
         scale *= _PYRAMID_STEP
     return _strongest(np.concatenate(found))
 
 
 def _strongest(rows):
-    """The best rows of each image: suppression takes memory with the square of their number."""
+    """Keep the best rows of each image: suppression takes memory by the square of their number."""
     rows = rows[np.argsort(-rows[:, 5], kind="stable")]
     kept = [np.flatnonzero(rows[:, 0] == image)[:_MAX_PROPOSALS] for image in set(rows[:, 0])]
     return rows[np.sort(np.concatenate(kept))] if kept else rows
 
 
 def _refined(network, pixels, rows, side, threshold):
-    """Rows with what `network` gives them, those above the threshold.
+    """Give rows the boxes and scores of `network`, and keep those above the threshold.
 
-    That is boxes, scores and, of the third network, landmarks.
+    The third network gives landmarks, too.
     """
     from mtcnn.utils.bboxes import adjust_bboxes, pick_matches, replace_confidence
     from mtcnn.utils.images import extract_patches
@@ -280,12 +225,12 @@ def _refined(network, pixels, rows, side, threshold):
 
 
 def _in_image(landmarks, rows):
-    """(N, 10) landmarks in pixels of the image from those in parts of the boxes of `rows`."""
+    """Convert (N, 10) landmarks from shares of the boxes of `rows` to pixels of the image."""
     corners = np.repeat(rows[:, 1:3], 5, axis=1)
     sides = np.repeat(rows[:, 3:5] - rows[:, 1:3] + 1, 5, axis=1)
-    return sides * landmarks + corners - 1  # the + 1 and - 1 are those of the network's training
+    return sides * landmarks + corners - 1  # + 1 and - 1 as in the network's training
 
 
-def _normalize(pictures):
-    pixels = np.stack([np.asarray(picture) for picture in pictures]).astype(np.float32)
+def _normalize(images):
+    pixels = np.stack([np.asarray(image) for image in images]).astype(np.float32)
     return (pixels - 127.5) / 128

@@ -1,4 +1,4 @@
-"""The one decode and the one resize, for records, training, evaluation and prediction."""
+"""Decoding and resizing of images, the same for records, training, evaluation and prediction."""
 
 import logging
 import warnings
@@ -14,7 +14,7 @@ FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF")
 MAX_PIXELS = 64_000_000
 MAX_BYTES = 1 << 30
 
-# Some of Pillow's readers log what they raise as well, without the path.
+# Some of Pillow's readers also log the errors that they raise, without the path.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -31,7 +31,7 @@ _UPRIGHT = {
 
 
 def is_image(path):
-    """Whether the first bytes of `path` are those of an image format that is read here."""
+    """Return whether the first bytes of `path` are those of a supported image format."""
     try:
         if not files.is_regular(path):
             return False
@@ -48,18 +48,18 @@ def read_image(path):
 
     EXIF rotation is applied. Grayscale and palettes become RGB, CMYK is converted without a
     colour profile, 16-bit samples keep their upper 8 bits. Transparent pixels are laid over
-    black: what a viewer does not show must not change a score. Of an animation or a
-    multi-page file the first picture is read.
+    black: colours that no viewer shows must not change a score. Of an animation or a multi-page
+    file the first image is read.
 
     Args:
-        path: file or URL of one of `FORMATS`, told by its content and not by its name; at most
+        path: file or URL of one of `FORMATS`, recognised by its content, not its name; at most
             `MAX_PIXELS` pixels and `MAX_BYTES` bytes.
 
     Returns:
         uint8 array (H, W, 3).
 
     Raises:
-        InputError: naming the path, where it is no such file, damaged, cut off or too large.
+        InputError: naming the path, where the file is no such image, damaged, cut off or too large.
     """
     check_file(path)
     try:
@@ -75,7 +75,7 @@ def decode_image(file, name):
 
     Args:
         file: binary file object that can seek.
-        name: what errors call it.
+        name: name of the image in error messages.
 
     Returns:
         uint8 array (H, W, 3).
@@ -128,7 +128,7 @@ def check_file(path):
 
 
 def shown(path):
-    """The path as it can stand in one line of text."""
+    """Return the path in a form that fits into one line of text."""
     text = str(path)
     return text if text.isprintable() else ascii(text)
 
@@ -136,8 +136,8 @@ def shown(path):
 def resize(image, size):
     """Resize to a square, bilinear, averaging over the source pixels when it shrinks.
 
-    Agrees with Pillow's `Image.resize(..., BILINEAR)` to 1 level of 255. An image that has the
-    size already comes back unchanged; one that is not square is squeezed.
+    It agrees with Pillow's `Image.resize(..., BILINEAR)` to 1 level of 255. An image of that size
+    is returned unchanged; one that is not square is squeezed.
 
     Args:
         image: uint8 tensor or array (H, W, C).
@@ -183,7 +183,7 @@ def decode_png(contents, channels):
 
 
 def png_size(contents):
-    """Height and width that the header of PNG bytes states, without decoding them.
+    """Read height and width from the header of PNG bytes, without decoding them.
 
     Args:
         contents: scalar string tensor.
@@ -210,7 +210,7 @@ def _decode(file):
 
 
 def _upright(image, orientation):
-    # ImageOps.exif_transpose also writes the EXIF block again and fails where that is odd.
+    # ImageOps.exif_transpose also rewrites the EXIF block, and fails where that is malformed.
     step = _UPRIGHT.get(orientation)
     return image if step is None else image.transpose(step)
 

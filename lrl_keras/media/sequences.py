@@ -1,4 +1,4 @@
-"""A folder of images as one clip, its frames in the order of their names."""
+"""Folder of images as one clip, with its frames in the order of their names."""
 
 import contextlib
 import re
@@ -10,26 +10,26 @@ from lrl_keras.system import files
 
 NO_IMAGE = f"holds no image; expected {', '.join(images.FORMATS)}"
 
-# Python refuses to turn thousands of digits into a number.
+# Python raises an error for a number of thousands of digits.
 _NUMBER = re.compile(r"([0-9]{1,18})")
 
 
 def is_frame_name(path):
-    """Whether a file is called like an image and is not hidden, as macOS's `._1.png` is."""
+    """Return whether a file has the ending of an image and is not hidden, as macOS's `._1.png`."""
     return is_image_name(path) and not files.name_of(path).startswith(".")
 
 
 def natural_key(name):
-    """Sort key that puts `frame2.png` before `frame10.png`."""
+    """Return a sort key that puts `frame2.png` before `frame10.png`."""
     parts = _NUMBER.split(name)
     return [(int(part), "") if place % 2 else (0, part) for place, part in enumerate(parts)], name
 
 
 class Sequence:
-    """The images in a folder and in the folders below it, in the order of their names.
+    """Images in a folder and in its subfolders, in the order of their names.
 
     Args:
-        path: of the folder.
+        path: the folder, a path or URL.
 
     Attributes:
         path: as given.

@@ -8,10 +8,10 @@ from lrl_keras.layers import RFAM, BilinearResize, FrequencyFilter, PatchSimilar
 
 
 def multiply_adds(model):
-    """Multiply-adds of one forward pass of one image, for each part of the model.
+    """Count the multiply-adds of one forward pass of one image, for each part of the model.
 
-    Counted are convolutions, dense layers and matrix products; not counted are the operations
-    that are one per entry (normalisation, activation, padding, sums, products of attention).
+    Convolutions, dense layers and matrix products are counted; operations that take one step per
+    entry (normalisation, activation, padding, sums, products of attention) are not.
 
     Args:
         model: a functional model with static shapes, e.g. an `LRL`.

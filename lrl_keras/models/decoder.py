@@ -8,12 +8,12 @@ DECODERS = ("light", "deepfakebench")
 
 
 def decoder(kind, input_shape, image_size):
-    """Model from the feature map to the predicted mask M^.
+    """Build the model from the feature map to the predicted mask M^.
 
     `"light"` halves its width while it doubles the map with depthwise-separable convolutions, up
     to a quarter of the image, and resizes the logits from there. `"deepfakebench"` has the shape of
     DeepfakeBench's decoder: four times [up by 2, 3x3, norm, ReLU, 3x3, norm, ReLU] with 256, 256,
-    128 and 64 channels, more arithmetic than both encoders together.
+    128 and 64 channels. It takes more arithmetic than both encoders together.
 
     Args:
         kind: `"light"` or `"deepfakebench"`.

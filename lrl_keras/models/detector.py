@@ -1,4 +1,4 @@
-"""What every network here has in common: faces in, a label and perhaps more out."""
+"""Base class and registry of the forgery detectors: faces in, a label and perhaps more out."""
 
 from typing import ClassVar
 
@@ -14,15 +14,15 @@ DETECTORS = {}
 
 
 def register_detector(name):
-    """Class decorator that makes a `Detector` known by a name: to `build`, the command line, runs.
+    """Register a `Detector` under a name for `build`, the command line and runs, as a decorator.
 
     Args:
-        name: of the detector, in lower case with underlines.
+        name: of the forgery detector, in lower case with underscores.
     """
 
     def register(kind):
         if DETECTORS.get(name, kind).__qualname__ != kind.__qualname__:
-            raise ValueError(f"Detector {name!r} is there already: {DETECTORS[name].__qualname__}")
+            raise ValueError(f"Detector {name!r} exists already: {DETECTORS[name].__qualname__}")
         kind.NAME = name
         DETECTORS[name] = keras.saving.register_keras_serializable("lrl_keras")(kind)
         return DETECTORS[name]
@@ -31,7 +31,7 @@ def register_detector(name):
 
 
 def detector(name):
-    """The class of a detector.
+    """Return the class of a forgery detector.
 
     Raises:
         InputError: there is no detector of this name.
@@ -42,7 +42,7 @@ def detector(name):
 
 
 def build(name, **options):
-    """A detector by its name, e.g. `build("lrl", backbone="tiny", image_size=160)`.
+    """Build a forgery detector by name, e.g. `build("lrl", backbone="tiny", image_size=160)`.
 
     Args:
         name: one of `DETECTORS`.
@@ -55,15 +55,15 @@ def build(name, **options):
 
 
 class Detector(keras.Model):
-    """A functional model whose outputs are a dict with `"label"` and perhaps more.
+    """Functional model whose outputs are a dict with `"label"` and perhaps more.
 
-    Whatever it is compiled for and fed with may hold the targets of every output that a network
-    of this package can have; those of outputs that this one lacks are left out.
+    Losses, weights and targets may name outputs that only other networks of this package have;
+    those are left out.
 
-    A subclass is one file that begins with `@register_detector("name")`, and may have
+    A subclass stands in one file, under `@register_detector("name")`, and may have
 
-    - `OPTIONS`: `Option` by name, arguments of its constructor that the command line offers; one
-      that is called like an option of training replaces it there, with a default of its own.
+    - `OPTIONS`: `Option` by name, arguments of its constructor that the command line offers. One
+      with the name of a training option replaces that option, with a default of its own.
     - `LOSS_OPTIONS`: `Option` by name, the arguments of its method `objectives`.
 
     Attributes:
@@ -79,7 +79,7 @@ class Detector(keras.Model):
     }
 
     def objectives(self, label_weight=1.0):
-        """What the detector is trained with.
+        """Return the losses that the detector is trained with.
 
         Args:
             label_weight: weight of the label loss.
@@ -91,7 +91,7 @@ class Detector(keras.Model):
 
     @property
     def stages(self):
-        """The backbones' parts, which pretrained weights are loaded into: a list of models."""
+        """Parts of the backbones, which pretrained weights are loaded into: a list of models."""
         return [
             layer
             for layer in self.layers
@@ -108,15 +108,15 @@ class Detector(keras.Model):
         schedule=None,
         **kwargs,
     ):
-        """Compile with the paper's settings where nothing else is said.
+        """Compile with the paper's settings where no others are given.
 
         Args:
             optimizer: defaults to `AdamL2()`.
             loss, loss_weights: default to those of `objectives` (Eq. 10 to 13, Sec. 4.1).
             metrics: defaults to accuracy, AUC and EER of `"label"`.
-            schedule: what `fit` multiplies the learning rate by, see
-                `lrl_keras.optimizers.SCHEDULES`. Defaults to halving it every ten epochs
-                (Sec. 4.1) where no optimizer is given, and to leaving it alone where one is.
+            schedule: factor of the learning rate in `fit`, see `lrl_keras.optimizers.SCHEDULES`.
+                Defaults to halving the rate every ten epochs (Sec. 4.1) where no optimizer is
+                given, and to `None`, a constant rate, where one is.
             **kwargs: further arguments of `keras.Model.compile`.
         """
         if loss is None:
@@ -143,18 +143,18 @@ class Detector(keras.Model):
             **kwargs,
         )
         self.schedule = schedule
-        # `fit` changes the optimizer's own.
+        # The initial rate: `fit` changes the optimizer's own.
         self._rate = None if schedule is None else float(self.optimizer.learning_rate)
 
     def get_compile_config(self):
         config = super().get_compile_config()
-        if config is not None and self.schedule is not None:
+        if config and self.schedule is not None:  # empty before `compile`
             config["schedule"] = keras.saving.serialize_keras_object(self.schedule)
             config["optimizer"]["config"]["learning_rate"] = self._rate
         return config
 
     def fit(self, *args, epochs=1, callbacks=None, **kwargs):
-        """`keras.Model.fit`, with the learning rate by the schedule of `compile`."""
+        """Train as `keras.Model.fit` does, with the learning rate by the schedule of `compile`."""
         if self.schedule is not None:
             following = keras.callbacks.LearningRateScheduler(
                 lambda epoch: self._rate * self.schedule(epoch, epochs)
@@ -178,7 +178,7 @@ class Detector(keras.Model):
         )
 
     def _supervised(self, targets):
-        """What belongs to the outputs that this model has."""
+        """Keep the entries of a dict that belong to outputs of this model."""
         if not isinstance(targets, dict):
             return targets
         return {name: target for name, target in targets.items() if name in self.output}
@@ -189,7 +189,7 @@ class Detector(keras.Model):
 
 
 def checked_integer(name, value, least, most):
-    """`value` as int; bounded, so that a stranger's configuration cannot ask for all of memory."""
+    """Return `value` as int; bounded, so that a foreign configuration cannot exhaust the memory."""
     if int(value) != value or not least <= value <= most:
         raise ValueError(
             f"`{name}` must be an integer from {least} to {most}. Received: {name}={value}"

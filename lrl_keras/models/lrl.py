@@ -1,4 +1,4 @@
-"""The network of Local Relation Learning (Fig. 1, Sec. 3)."""
+"""Network of Local Relation Learning (Fig. 1, Sec. 3)."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ import keras
 
 from lrl_keras.layers import RFAM, BilinearResize, FrequencyFilter, PatchSimilarity
 from lrl_keras.losses import SegmentationLoss, SimilarityLoss
-from lrl_keras.models.backbones.table import LEVELS, from_config, streams
+from lrl_keras.models.backbones.stages import LEVELS, from_config, streams
 from lrl_keras.models.backbones.table import options as backbone_options
 from lrl_keras.models.decoder import DECODERS
 from lrl_keras.models.decoder import decoder as build_decoder
@@ -16,24 +16,24 @@ from lrl_keras.system.options import Option
 
 @register_detector("lrl")
 class LRL(Detector):
-    """Local Relation Learning for face forgery detection.
+    """Network of Local Relation Learning for face forgery detection.
 
-    The RGB face and its high-pass image pass through two streams, are fused by attention at three
-    depths, and the similarity of the patches of the fused map decides; a decoder shows where the
-    face was manipulated.
+    The RGB face and its high-pass image pass through two streams, which attention fuses at three
+    depths. The label is decided from the similarity of the patches of the fused map; a decoder
+    predicts the manipulated region.
 
     Args:
         backbone: `"efficientnet_b4"`, `"efficientnet_b0"`, `"efficientnet_lite0"`,
             `"efficientnet_lite1"`, `"efficientnet_lite2"`, `"xception"`, `"mobilenet_v3_small"`,
             `"tiny"`, or a KerasCV or KerasHub backbone with the pyramid outputs P3, P4 and P5. Such
-            an object gives its configuration and its weights; its input is raw pixels where it
+            an object provides its configuration and its weights; its input is raw pixels where it
             has a rescaling layer of its own, else [-1, 1]. Defaults to `"efficientnet_b4"`.
         image_size: side S of the input in pixels, at least 32. Defaults to `299`.
         patches: k, patches along each side of the face. Defaults to `5`. Patches of the high map
-            have Ceil(H / k) pixels a side, so that where k does not divide H those at the lower
-            and right border are smaller or empty, and lie elsewhere than the mask's; with the
-            strides here H is Ceil(S / 32). Right for k = 5: 160, 299, 320; for k = 4: 128, 256.
-        alpha: low-frequency triangle that the high-pass image lacks (Eq. 2). Defaults to `0.33`.
+            have Ceil(H / k) pixels a side, where H is Ceil(S / 32). Unless k divides H, those at
+            the lower and right border are smaller or empty, and do not coincide with the mask's.
+            Sides that fit are 160, 299 and 320 for k = 5, and 128 and 256 for k = 4.
+        alpha: size of the low-frequency triangle that is removed (Eq. 2). Defaults to `0.33`.
         weights: `None`, `"imagenet"`, or a weights file of the backbone without its top.
         frequency: `False` leaves out the frequency stream. Defaults to `True`.
         rfam: `False` concatenates the two streams instead of attending. Defaults to `None`:
@@ -41,9 +41,9 @@ class LRL(Detector):
         similarity: `False` leaves out the MPSM: the label is decided from the mean of the high map
             alone, and there is no output `"similarity"`. Defaults to `True`.
         head_norm: whether the similarity is standardised before the dense layer, by one mean and
-            one variance for all of its entries; `False` is the paper's head literally. Either head
-            is a linear function of the similarity, but as its entries all lie near 1 and rise and
-            fall together, the dense layer alone learns slowly. Defaults to `True`.
+            one variance for all of its entries; `False` is the paper's head literally. Both heads
+            are linear functions of the similarity, but its entries lie near 1 and rise and fall
+            together, so that the dense layer alone learns slowly. Defaults to `True`.
         attend_streams: whether the attended maps feed the next stage. Defaults to `True`.
         decoder: `"light"` or `"deepfakebench"`. Defaults to `"light"`.
         crop_margin: side of the face crop over the longer side of the detected face, for
@@ -183,7 +183,7 @@ class LRL(Detector):
         similarity_norm=False,
         pixel_reduction="mean",
     ):
-        """What the network is trained with (Eq. 10 to 13).
+        """Return the losses that the network is trained with (Eq. 10 to 13).
 
         Args:
             label_weight, similarity_weight, mask_weight: weights of the losses, Eq. (13).
@@ -203,7 +203,7 @@ class LRL(Detector):
 
     @staticmethod
     def _multi_scale(fused):
-        """U~: the low and mid maps resized to the high one, and concatenated (Sec. 3.3)."""
+        """Concatenate the low and mid maps, resized, with the high one to U~ (Sec. 3.3)."""
         _, height, width, _ = fused["high"].shape
         maps = [
             BilinearResize(height, width, name=f"resize_{level}")(fused[level])
@@ -213,10 +213,10 @@ class LRL(Detector):
 
     @staticmethod
     def _standardised(similarity):
-        """The similarity as one channel, normalised over the faces and patches of a batch."""
+        """Normalise the similarity, as one channel, over the faces and patches of a batch."""
         channel = keras.layers.Reshape((*similarity.shape[1:], 1), name="entries", dtype="float32")
-        # With Keras's 0.99 the variance, which begins at 1 and ends near 0.003, comes too late in a
-        # training of hundreds of steps: the AUC is the same, but 0.5 is no threshold any more.
+        # The variance begins at 1 and ends near 0.003. With Keras's momentum of 0.99 it lags in
+        # a training of hundreds of steps: the AUC is the same, but 0.5 no longer is the threshold.
         norm = keras.layers.BatchNormalization(momentum=0.9, name="head_norm", dtype="float32")
         return norm(channel(similarity))
 

@@ -1,1 +1,1 @@
-"""Arrays drawn as pictures."""
+"""Arrays drawn as images and figures."""

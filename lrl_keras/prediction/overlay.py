@@ -1,4 +1,4 @@
-"""Pictures and films that show what was found: box, score and heat map on every face."""
+"""Images and videos that show the result: box, score and heat map on every face."""
 
 import contextlib
 import fractions
@@ -16,12 +16,14 @@ from lrl_keras.system.files import replacing
 
 FRAMES_PER_SECOND = 5
 _LONGEST_NAME = 160
+NO_FACE = "no face found"
 
 
 class Frames:
     """Frames of a video, held in a file until it is known which of their faces persist.
 
-    As JPEG of a quality that the overlay's own compression hides: a video may have thousands.
+    As JPEG, of a quality whose loss the overlay's own compression hides: a video may have
+    thousands.
 
     Args:
         file: an empty binary file, open for writing and reading.
@@ -46,7 +48,7 @@ class Frames:
 
 
 class Folder:
-    """The folder that the pictures and films of one call go to.
+    """The folder of the overlays of one call.
 
     A name is made from the input's path within the folder it was found in, so that nothing is
     written outside; where two inputs would get the same name, the later one gets a number.
@@ -72,8 +74,7 @@ class Folder:
         Args:
             name: the image's path within the folder it was found in.
             image: uint8 array (H, W, 3).
-            faces: list of what has `box` (of the face, or `None`), `crop`, `score` and `heat`,
-                the mask as uint8 (S, S) or `None`.
+            faces: list of `lrl_keras.prediction.pipeline.Scored`.
 
         Returns:
             path of the PNG.
@@ -118,6 +119,19 @@ class Folder:
         return path
 
 
+def draw(result, write, *arguments):
+    """Write an overlay and note its path in a result, or why there is none.
+
+    Args:
+        result: dict that gets `overlay` or `error`.
+        write: method of `Folder`, called with the arguments.
+    """
+    try:
+        result["overlay"] = write(*arguments)
+    except InputError as error:
+        result["error"] = str(error)
+
+
 def _short(part):
     return part.encode(errors="ignore")[:_LONGEST_NAME].decode(errors="ignore") or "_"
 
@@ -129,7 +143,7 @@ def _drawn(image, faces, note=""):
         image = drawing.heat_map(image, face.heat / np.float32(255), face.crop)
     image = drawing.draw_faces(image, [(face.box or face.crop, face.score) for face in faces])
     if not faces:
-        note = f"{note}no face found"
+        note = f"{note}{NO_FACE}"
     return drawing.write_line(image, note) if note else image
 
 
@@ -137,16 +151,16 @@ def _encode(path, frames):
     with av.open(str(path), "w", format="mp4") as container:
         stream = None
         for number, (index, image, faces) in enumerate(frames):
-            picture = _even(_drawn(image, faces, f"frame {index} "))
+            image = _even(_drawn(image, faces, f"frame {index} "))
             if stream is None:
                 stream = container.add_stream(
                     "libx264",
                     rate=FRAMES_PER_SECOND,
                     options={"crf": "20", "preset": "veryfast"},
                 )
-                stream.height, stream.width = picture.shape[:2]
+                stream.height, stream.width = image.shape[:2]
                 stream.pix_fmt = "yuv420p"
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24")
             frame.pts, frame.time_base = number, fractions.Fraction(1, FRAMES_PER_SECOND)
             container.mux(stream.encode(frame))
         if stream is not None:
@@ -154,6 +168,6 @@ def _encode(path, frames):
 
 
 def _even(image):
-    """H.264 halves the colour planes, so both sides must be even; the last line is repeated."""
+    """Repeat the last line where a side is odd, as H.264 halves the colour planes."""
     height, width = image.shape[:2]
     return np.pad(image, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")

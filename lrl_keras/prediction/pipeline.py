@@ -1,4 +1,4 @@
-"""Pictures to scored faces: find, cut and score, the same way for images and videos."""
+"""Images to scored faces: find, cut and score, in the same way for frames of videos."""
 
 import dataclasses
 
@@ -33,7 +33,7 @@ class Scored:
 
 
 class Scorer:
-    """Finds, cuts and scores the faces of pictures; without a detector the picture is the face."""
+    """Finds, cuts and scores the faces of images; without a face detector the image is the face."""
 
     def __init__(self, model, batch_size, detector, keep_heat):
         self.batch_size = batch_size
@@ -41,37 +41,37 @@ class Scorer:
         self._model = model
         self._keep_heat = keep_heat
 
-    def __call__(self, pictures, crops=None, crop_size=None):
-        """Lists of `Scored`, one a picture.
+    def __call__(self, batch, crops=None, crop_size=None):
+        """Return lists of `Scored`, one an image.
 
         Args:
-            pictures: list of uint8 arrays (H, W, 3).
-            crops: lists of the boxes to cut, one a picture; default: find the faces.
+            batch: list of uint8 arrays (H, W, 3).
+            crops: lists of the boxes to cut, one an image; default: find the faces.
             crop_size: side in pixels that crops are first resized to; default: the model's.
         """
         if crops is not None:
             places = [[(None, tuple(crop)) for crop in row] for row in crops]
         elif self.detector is None:
-            places = [[_whole(picture)] for picture in pictures]
+            places = [[_whole(image)] for image in batch]
         else:
             places = [
-                [(face, self._crop(face, picture)) for face in found]
-                for picture, found in zip(pictures, self.detector(pictures), strict=True)
+                [(face, self._crop(face, image)) for face in found]
+                for image, found in zip(batch, self.detector(batch), strict=True)
             ]
         cut = [
-            faces.cut(picture, crop, crop_size or self._model.crop_size)
-            for picture, row in zip(pictures, places, strict=True)
+            faces.cut(image, crop, crop_size or self._model.crop_size)
+            for image, row in zip(batch, places, strict=True)
             for _, crop in row
         ]
         scores = self._scores(cut)
         return [[Scored(face, crop, *next(scores)) for face, crop in row] for row in places]
 
-    def _crop(self, face, picture):
-        height, width = picture.shape[:2]
+    def _crop(self, face, image):
+        height, width = image.shape[:2]
         return faces.crop_box(face.box, height, width, self._model.crop_margin)
 
     def _scores(self, crops):
-        """Yields (score, heat) of each crop."""
+        """Yield (score, heat) of each crop."""
         for start in range(0, len(crops), self.batch_size):
             batch = np.stack(
                 [
@@ -89,7 +89,7 @@ class Scorer:
             yield from zip(scores.tolist(), heats, strict=True)
 
 
-def _whole(picture):
-    height, width = picture.shape[:2]
+def _whole(image):
+    height, width = image.shape[:2]
     box = (0, 0, width, height)
     return faces.Face(box, 1.0), box

@@ -1,4 +1,4 @@
-"""Files of weights that are there whole or not at all, and that show their own damage.
+"""Files of weights that are written whole or not at all, and that show their own damage.
 
 A file is written under a temporary name, sealed with the SHA-256 of its bytes, synced and renamed.
 The seal is a footer behind the HDF5 data, which HDF5 readers ignore, so that file and checksum
@@ -51,7 +51,7 @@ def load_weights(model, path, remedy="take both from one run"):
     Args:
         model: a built `keras.Model`.
         path: the file.
-        remedy: what to do where it holds the weights of another network.
+        remedy: advice for the error where it holds the weights of another network.
 
     Returns:
         the facts stored with the weights.
@@ -62,7 +62,7 @@ def load_weights(model, path, remedy="take both from one run"):
     about = json.loads(_verified(path).attrs[_ABOUT])
     try:
         with files.local(path) as file, warnings.catch_warnings():
-            # Keras warns of each layer of another network before it fails.
+            # Keras warns of each layer that does not fit before it fails.
             warnings.simplefilter("ignore")
             model.load_weights(file)
     except (ValueError, KeyError, OSError) as error:
@@ -145,7 +145,7 @@ def _replacing(path, ending):
 
 
 def _verified(path):
-    """The HDF5 file at `path`, opened from memory after its seal was checked."""
+    """Open the HDF5 file at `path` from memory, after checking its seal."""
     try:
         content = files.read_bytes(path)
     except OSError as error:

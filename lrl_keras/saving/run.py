@@ -1,4 +1,4 @@
-"""The run directory: which model it holds, how it was trained, and how to get it back."""
+"""The run directory: its model and its training, written and read."""
 
 import contextlib
 import fcntl
@@ -23,7 +23,7 @@ _TRUSTED = ("keras", "keras_cv", "keras_hub")
 
 
 class Run:
-    """What the `config.json` of a run directory says, and the network that it holds.
+    """A run directory: the contents of its `config.json`, and its network.
 
     Attributes:
         name: as the user gave it.
@@ -40,7 +40,7 @@ class Run:
     def __init__(self, name, folder, config):
         self.name, self.folder = str(name), str(folder)
         self._model = config["model"]
-        # Runs of before say `architecture`, the first ones nothing.
+        # Older runs call it `architecture`, the first ones say nothing.
         self.detector = config.get("detector", config.get("architecture", "lrl"))
         self.settings = config.get("settings")
         if isinstance(self.settings, dict) and "architecture" in self.settings:
@@ -52,7 +52,7 @@ class Run:
 
     @classmethod
     def open(cls, run):
-        """Read the configuration of a run; what is open already stays so.
+        """Read the configuration of a run; a `Run` is returned as it is.
 
         Args:
             run: folder that `lrl-keras train` wrote, also a URL; `"default"`, the detector that
@@ -73,7 +73,7 @@ class Run:
         Args:
             folder: of the run, also a URL.
             model: its network, one of `lrl_keras.models.DETECTORS`.
-            about: JSON-able; what else is known of it, by name.
+            about: JSON-able dict of further facts.
         """
         known = {"detector": model.NAME, "model": model.get_config(), "versions": versions()}
         config = {"schema_version": _SCHEMA_VERSION, **about, **known}
@@ -83,19 +83,19 @@ class Run:
 
     @staticmethod
     def exists(folder):
-        """Whether a folder holds a run."""
+        """Return whether a folder holds a run."""
         return folder == DEFAULT or files.exists(files.join(folder, CONFIG))
 
     def __str__(self):
         return self.name
 
     def path(self, *names):
-        """Where a file of the run lies."""
+        """Return the path of a file of the run."""
         return files.join(self.folder, *names)
 
     @functools.cached_property
     def fingerprint(self):
-        """SHA-256 of its best weights.
+        """SHA-256 of the run's best weights.
 
         Raises:
             InputError: naming the file that is missing.
@@ -105,7 +105,7 @@ class Run:
         return files.sha256(self.path(BEST))
 
     def network(self):
-        """Its network with the best weights, see `load`."""
+        """Build its network with the best weights, see `load`."""
         source = self.path(CONFIG)
         try:
             kind = detector(self.detector)
@@ -131,7 +131,7 @@ class Run:
 
 
 def load(run):
-    """The trained model of a run directory, in inference form.
+    """Load the trained model of a run directory, in inference form.
 
     The architecture is built from `config.json` by this package and only numbers are read from the
     weights file, so a stranger's run directory runs no code.
@@ -157,10 +157,10 @@ def save(model, run, *, half=False, about=None):
         model: one of `lrl_keras.models.DETECTORS`.
         run: folder, also a URL; must not hold a run already.
         half: whether kernels are stored in float16.
-        about: JSON-able; what else `config.json` says of it, by name.
+        about: JSON-able dict of further facts for `config.json`.
 
     Raises:
-        InputError: it holds a run, or cannot be written.
+        InputError: `run` holds a run, or cannot be written.
         ValueError: a weight is not finite.
     """
     refuse_default(run)
@@ -181,13 +181,13 @@ def refuse_default(run):
 
 @contextlib.contextmanager
 def locked(folder):
-    """Make the folder of a run, and keep other processes from training there.
+    """Make the folder of a run, and keep other processes from training in it.
 
     Raises:
         InputError: another process trains there, or it cannot be made.
     """
     files.make_folder(folder)
-    if files.is_url(folder):  # There are no locks there.
+    if files.is_url(folder):  # Object stores have no locks.
         yield
         return
     with open(files.join(folder, ".lock"), "w") as lock:
@@ -199,12 +199,12 @@ def locked(folder):
 
 
 def versions():
-    """Versions of what a network is made with, by package."""
+    """Return the versions of the packages that a network is made with."""
     return {name: metadata.version(name) for name in ("lrl-keras", "keras", "tensorflow")}
 
 
 def _read(folder):
-    """`config.json` of a run directory as a dict, its form checked."""
+    """Read the `config.json` of a run directory as a dict, its form checked."""
     files.require(folder)
     path = files.join(folder, CONFIG)
     try:

@@ -1,7 +1,7 @@
 """Exported networks on their own runtimes, behind one small interface.
 
-Nothing here knows Keras or the network: what `lrl_keras.export` writes is loaded as a stranger
-would load it. `python -m lrl_keras.saving.runtimes FILE INPUTS OUTPUTS` runs a file in a process
+Nothing here knows Keras or the network: an exported file is loaded as a stranger would load it.
+`python -m lrl_keras.saving.runtimes FILE INPUTS OUTPUTS` runs a file in a process
 of its own.
 """
 
@@ -35,7 +35,7 @@ class Runtime:
         path: the file, or for a SavedModel the folder.
         format: one of `lrl_keras.saving.formats.FORMATS`.
         image_size: S, pixels.
-        outputs: names of what it returns.
+        outputs: names of its outputs.
     """
 
     path: str
@@ -58,7 +58,7 @@ class Runtime:
 
 
 def load(path, threads=None):
-    """Load what `lrl_keras.export` wrote, and what of the same kind others wrote.
+    """Load a file that `lrl_keras.export` or another program wrote.
 
     Where the export's `PATH.json` lies beside it, the file must have the SHA-256 named there.
 
@@ -87,14 +87,14 @@ def load(path, threads=None):
         size, outputs, run = kind.load(module, file, threads or cores())
     except InputError:
         raise
-    except Exception as error:  # Each runtime has its own.
+    except Exception as error:  # Each runtime raises types of its own.
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise InputError(f"{path}: cannot be loaded ({reason}); export it again") from error
     return Runtime(file, kind.name, size, tuple(sorted(outputs, key=OUTPUTS.index)), run)
 
 
 def _compare_with_report(file):
-    """Refuse a file that is no more what its export's report says; most damage still loads."""
+    """Refuse a file whose checksum is not that of its export's report; most damage still loads."""
     try:
         report = json.loads(Path(f"{file}.json").read_text(encoding="utf-8"))
         checksums = dict(report["sha256"])
@@ -109,7 +109,7 @@ def _compare_with_report(file):
 
 
 def _kind(path):
-    """The `Format` of what lies at `path`, and the file or folder to load."""
+    """Return the `Format` of `path`, and the file or folder to load."""
     if os.path.isdir(path):
         versions = sorted((int(name), name) for name in os.listdir(path) if name.isdecimal())
         folder = os.path.join(path, versions[-1][1]) if versions else path

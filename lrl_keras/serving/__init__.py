@@ -1,11 +1,12 @@
 """An exported network behind TensorFlow Serving's REST interface, without TensorFlow Serving."""
 
 import importlib
-import sys
+import logging
 
 from lrl_keras.errors import InputError
 
 __all__ = ["application", "serve"]
+_log = logging.getLogger(__name__)
 
 
 def serve(
@@ -24,19 +25,19 @@ def serve(
 ):
     """Serve an exported network over HTTP until SIGTERM or SIGINT.
 
-    One line on standard error says when it is ready, and where. After the signal requests that
-    were accepted are answered first; a second SIGINT does not wait for them. To be called from
-    the main thread, or nothing stops it.
+    The logger `lrl_keras.serving` says (INFO) when it is ready, and where. After the signal
+    requests that were accepted are answered first; a second SIGINT does not wait for them. To be
+    called from the main thread, or nothing stops it.
 
     Args:
-        model: what `lrl_keras.export` wrote: a path that `runtimes.load` takes.
+        model: path of what `lrl_keras.export` wrote, as `runtimes.load` takes it.
         name: name of the model in the paths. Defaults to `"lrl"`.
         host: address to listen on. Defaults to this machine alone.
         port: 1 to 65535; 0 takes one that is free. Defaults to `8501`, as TensorFlow Serving.
         threads: processor cores for the network. Defaults to all.
         batch_size, batch_timeout_ms, queue_size, max_body_mb: as for `application`.
         shutdown_s: seconds that accepted requests have after the signal. Defaults to `30`.
-        access_log: whether to write a line for each request to standard error.
+        access_log: whether the logger `uvicorn.access` has a line (INFO) for each request.
 
     Raises:
         InputError: the network cannot be loaded or run, an argument is wrong, the address is
@@ -49,7 +50,7 @@ def serve(
 
     if shutdown_s < 0:
         raise InputError(f"shutdown_s must be at least 0. Received: {shutdown_s}")
-    # Before the network is loaded, which takes long: the address is what is wrong most often.
+    # Before the network is loaded, which takes long: a wrong address is the most frequent error.
     with Server(host, port) as server:
         app = application(
             runtimes.load(model, threads),
@@ -60,12 +61,11 @@ def serve(
             max_body_mb=max_body_mb,
         )
 
-        # Imports TensorFlow, for which the first client would wait else.
-        importlib.import_module("lrl_keras.serving.pictures")
+        # Imports TensorFlow, which the first client would have to wait for.
+        importlib.import_module("lrl_keras.serving.crops")
 
         def ready():
-            place = f"{server.url}/v1/models/{name}:predict"
-            print(f"lrl-keras: serving {model} at {place}", file=sys.stderr, flush=True)
+            _log.info("serving %s at %s/v1/models/%s:predict", model, server.url, name)
 
         server.run(app, ready=ready, shutdown_s=shutdown_s, access_log=access_log)
 
@@ -79,7 +79,7 @@ def application(
     queue_size=64,
     max_body_mb=32,
 ):
-    """The ASGI application that `serve` runs.
+    """Make the ASGI application that `serve` runs.
 
     Paths and JSON are those of TensorFlow Serving's REST interface. Numbers come back with the
     digits that make the same float32 again. Answers other than predictions are
@@ -93,7 +93,7 @@ def application(
     - `GET /healthz`: 200, or 503 once it is stopping.
 
     Args:
-        runtime: `runtimes.Runtime`, or what can be called like it and has its
+        runtime: `runtimes.Runtime`, or an object that can be called like it and has its
             attributes. It is run once with a black image, to see that it works.
         name: name of the model in the paths: letters, digits, `_`, `-` and `.`.
         batch_size: images of any requests that are run at once. Defaults to `8`.

@@ -23,12 +23,12 @@ from lrl_keras.system.hardware import cores
 _log = logging.getLogger(__name__)
 # JSON of 32 MiB becomes lists of up to 800 MB, and holds Python's lock meanwhile.
 _PARSERS = 2
-# What nginx logs for a client that has gone; nobody reads it.
+# nginx's status for a client that has gone; nobody reads it.
 _GONE = 499
 
 
 def make(network, limits):
-    """The application.
+    """Make the application.
 
     Args:
         network: `Network`.
@@ -66,7 +66,7 @@ def make(network, limits):
 
 
 class Service:
-    """What is behind the paths."""
+    """Handlers of the paths, and the state that they share."""
 
     def __init__(self, network, limits):
         self._network = network
@@ -130,7 +130,7 @@ class Service:
             response = _error(503, "the server has stopped; ask another")
         except Exception as error:
             _log.exception("a request failed")
-            # The rest may name paths of this machine.
+            # The error's text may name paths of this machine.
             response = _error(500, f"the network failed ({type(error).__name__}); see the log")
         seconds = time.perf_counter() - start
         self._metrics.answered(call.signature, response.status_code, seconds)

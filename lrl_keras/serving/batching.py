@@ -21,7 +21,7 @@ class Batcher:
     Args:
         run: called in a thread, with uint8 or float32 (B, S, S, 3); returns a dict of arrays
             (B, ...). One batch runs at a time.
-        batch_size: images.
+        batch_size: images that are run at once.
         batch_timeout: seconds.
         queue_size: images that wait at most.
         on_batch: called with the images and the seconds of each batch that was run.
@@ -101,7 +101,7 @@ class Batcher:
                 return
 
     def _take(self):
-        """The next images: list of (job, images)."""
+        """Take the next images: list of (job, images)."""
         parts, room = [], self._batch_size
         while room and self._jobs:
             job = self._jobs[0]
@@ -164,7 +164,7 @@ class _Job:
         self._found = []
 
     def add(self, outputs):
-        """Take the outputs of the next images; with those of the last one it is done."""
+        """Add the outputs of the next images; with those of the last image the job is done."""
         self._found.append(outputs)
         count = sum(len(next(iter(found.values()))) for found in self._found)
         if count == len(self.images) and not self.done.done():

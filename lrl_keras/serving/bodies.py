@@ -5,11 +5,11 @@ import contextlib
 
 from lrl_keras.serving.problems import Busy, Problem
 
-# What curl sends without being told; TensorFlow Serving does not look at the type at all.
+# With those that curl sends by itself; TensorFlow Serving does not look at the type at all.
 _TYPES = ("", "application/json", "application/x-www-form-urlencoded", "text/plain")
-# A face a second would be slow; a client that sends nothing holds memory.
+# For a body: even a face a second is slow, and a client that sends nothing holds memory.
 _SECONDS = 60
-# How long a client that sends too much is listened to, so that it reads why.
+# Time that a client that sends too much is still listened to, so that it reads why.
 _UNHEARD_SECONDS = 5
 
 
@@ -72,7 +72,7 @@ class Bodies:
 
 
 def _closes(request):
-    """Whether the connection ends with the answer; on others the server reads on by itself."""
+    """Return whether the connection ends with the answer; else the server reads on by itself."""
     connection = request.headers.get("connection", "").lower()
     return request.scope["http_version"] == "1.0" or "close" in connection
 

@@ -1,4 +1,4 @@
-"""How much a server takes on."""
+"""Limits of the work that a server takes on."""
 
 import dataclasses
 import math
@@ -11,7 +11,7 @@ _BODIES = 8
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """What `lrl_keras.serving.application` was given, checked.
+    """The limits that `lrl_keras.serving.application` was given, checked.
 
     Raises:
         InputError: naming the argument that is out of its range.
@@ -36,7 +36,7 @@ class Limits:
 
     @property
     def batch_timeout(self):
-        """Seconds."""
+        """Seconds that an image waits for others."""
         return self.batch_timeout_ms / 1000
 
     @property

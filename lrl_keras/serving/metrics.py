@@ -1,4 +1,4 @@
-"""What a server counts and times, for Prometheus."""
+"""Counters and times of a server, for Prometheus."""
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
@@ -56,10 +56,10 @@ class Metrics:
         self._batch_seconds.observe(seconds)
 
     def text(self, accept):
-        """All of it.
+        """Write all metrics in the format that is asked for.
 
         Args:
-            accept: the Accept header of whoever asks, or `""`.
+            accept: the Accept header of the client, or `""`.
 
         Returns:
             (bytes, content type).
@@ -72,6 +72,6 @@ class Metrics:
 
 
 def _sizes(largest):
-    """Powers of two up to the largest batch, and that."""
+    """Return the powers of two below the largest batch, and its size."""
     sizes = {1 << power for power in range(largest.bit_length()) if 1 << power < largest}
     return sorted({*sizes, largest})

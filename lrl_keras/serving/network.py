@@ -1,4 +1,4 @@
-"""The network that is served: its name and version, its signatures and what it takes."""
+"""The network that is served: its name and version, its signatures and inputs."""
 
 import dataclasses
 import json
@@ -19,7 +19,7 @@ _TYPES = {"float32": "DT_FLOAT", "uint8": "DT_UINT8"}
 
 @dataclasses.dataclass(frozen=True)
 class Network:
-    """A runtime and what is known of it.
+    """A runtime and its properties.
 
     Attributes:
         run: uint8 or float32 (B, S, S, 3), RGB, 0..255 -> dict of float32 arrays (B, ...).
@@ -41,10 +41,10 @@ class Network:
 
     @classmethod
     def of(cls, runtime, name):
-        """The network of a `lrl_keras.saving.runtimes.Runtime`, which is run once.
+        """Wrap a `lrl_keras.saving.runtimes.Runtime`, which is run once.
 
         Raises:
-            InputError: it does not run, what lies beside it is damaged, or the name cannot stand
+            InputError: it does not run, the report beside it is damaged, or the name cannot stand
                 in a path.
         """
         if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
@@ -71,11 +71,11 @@ class Network:
         )
 
     def outputs(self, signature):
-        """Names of what a signature returns, in order."""
+        """Return the names of a signature's outputs, in order."""
         return ("label",) if signature == "label_only" else tuple(self.shapes)
 
     def status(self, state):
-        """What `GET /v1/models/NAME` answers.
+        """Answer `GET /v1/models/NAME`.
 
         Args:
             state: `"AVAILABLE"` or `"END"`.
@@ -85,7 +85,7 @@ class Network:
         return {"model_version_status": [version]}
 
     def metadata(self):
-        """What `GET /v1/models/NAME/metadata` answers."""
+        """Answer `GET /v1/models/NAME/metadata`."""
         spec = {"name": self.name, "signature_name": "", "version": str(self.version)}
         signatures = {
             signature: {
@@ -111,7 +111,7 @@ class Network:
 
 
 def _tensor(name, dtype, shape):
-    # int64 is a string in the JSON of protocol buffers.
+    # An int64 is a string in the JSON of protocol buffers.
     dimensions = [{"size": str(size), "name": ""} for size in (-1, *shape)]
     return {
         "dtype": dtype,
@@ -126,7 +126,7 @@ def _version(path):
 
 
 def _about(path):
-    """What `lrl_keras.export` noted beside the file; nothing where another program wrote it."""
+    """Read the report of `lrl_keras.export` beside the file; `{}` where there is none."""
     note = f"{path}.json"
     try:
         with open(note, encoding="utf-8") as file:

@@ -3,8 +3,6 @@
 Reference: https://www.tensorflow.org/tfx/serving/api_rest
 """
 
-import base64
-import binascii
 import functools
 import itertools
 import json
@@ -13,23 +11,11 @@ import numpy as np
 
 from lrl_keras.serving.network import DEFAULT, SIGNATURES
 from lrl_keras.serving.problems import Problem
-
-_KINDS = {
-    str: "a string",
-    dict: "an object",
-    list: "a list",
-    bool: "true or false",
-    type(None): "null",
-    int: "a number",
-    float: "a number",
-}
-_PARTS = ("rows", "columns", "channels")
-# Where something is found, from an image down to its numbers.
-_INSIDE = ("", " for a row", " for a pixel", " for a channel")
+from lrl_keras.serving.values import contents, is_b64, kind, pixels
 
 
 class Call:
-    """One request to predict: what it asks for, and its answer.
+    """One request to predict: its signature, its images and its answer.
 
     Attributes:
         signature: one of `SIGNATURES`; `"unknown"` until it is known.
@@ -53,12 +39,12 @@ class Call:
             Problem: 400, with one line that names the instance and what is wrong with it.
         """
         size = self._network.image_size
-        # Before they are made: an empty list takes twenty times the memory of its two brackets.
+        # Before JSON is read: an empty list takes twenty times the memory of its two brackets.
         if body.count(b"[") + body.count(b"{") > self._max_images * (size * size + size + 3) + 8:
             raise Problem(400, f"the body holds more lists than {self._max_images} images have")
         content = _json(body)
         if not isinstance(content, dict):
-            raise Problem(400, f"the body is {_kind(content)}, expected an object")
+            raise Problem(400, f"the body is {kind(content)}, expected an object")
         self.signature = _signature(content)
         entry = SIGNATURES[self.signature]
         if ("instances" in content) == ("inputs" in content):
@@ -67,7 +53,7 @@ class Call:
         values = _column(content["inputs"], entry) if self._columns else content["instances"]
         key = "inputs" if self._columns else "instances"
         if not isinstance(values, list):
-            raise Problem(400, f"'{key}' is {_kind(values)}, expected a list of {entry}")
+            raise Problem(400, f"'{key}' is {kind(values)}, expected a list of {entry}")
         if not values:
             raise Problem(400, f"'{key}' is empty, expected a list of {entry}")
         if entry == "images" and _is_image(values):
@@ -80,16 +66,16 @@ class Call:
             )
         if not self._columns:
             values = [_row(value, entry, f"instance {i}") for i, value in enumerate(values)]
-        if self.signature != "serve_bytes" and all(map(_is_b64, values)):
+        if self.signature != "serve_bytes" and all(map(is_b64, values)):
             raise Problem(
                 400, f'{self.signature} takes lists of numbers; for {{"b64": ...}} add '
                 '"signature_name": "serve_bytes"',
             )  # fmt: skip
-        take = self._face if entry == "image_bytes" else self._pixels
+        take = self._decoded if entry == "image_bytes" else self._pixels
         self.images = np.stack([take(value, f"instance {i}") for i, value in enumerate(values)])
 
     def answer(self, outputs):
-        """The body of the response.
+        """Write the body of the response.
 
         Args:
             outputs: dict of float32 arrays (N, ...), at least those of the signature.
@@ -113,28 +99,15 @@ class Call:
         )
         return f'{{"predictions": {_list(rows)}}}'.encode()
 
-    def _face(self, value, name):
-        from lrl_keras.serving import pictures  # Imports TensorFlow.
+    def _decoded(self, value, name):
+        from lrl_keras.serving import crops  # Imports TensorFlow.
 
-        contents = _bytes(value, name)
-        return pictures.face(contents, self._network.crop_size, self._network.image_size, name)
+        network = self._network
+        return crops.face(contents(value, name), network.crop_size, network.image_size, name)
 
     def _pixels(self, value, name):
-        size = self._network.image_size
-        shape = (size, size, 3)
-        numbers = _flat(value, shape, name)
-        try:
-            pixels = np.array(numbers, np.float64)
-        except OverflowError:
-            pixels = np.array([np.inf])
-        low, high = pixels.min(), pixels.max()
-        if low < 0 or high > 255:
-            found = low if low < 0 else high
-            raise Problem(400, f"{name}: holds {found:.9g}, values must lie in 0..255")
-        whole = np.array_equal(pixels, np.floor(pixels))
-        if not whole and self._network.input_type == "uint8":
-            raise Problem(400, f"{name}: holds fractions, this network takes whole numbers")
-        return pixels.astype(np.uint8 if whole else np.float32).reshape(shape)
+        network = self._network
+        return pixels(value, network.image_size, network.input_type == "uint8", name)
 
 
 def _json(body):
@@ -160,7 +133,7 @@ def _no_constant(name):
 def _signature(content):
     name = content.get("signature_name", "")
     if not isinstance(name, str):
-        raise Problem(400, f"'signature_name' is {_kind(name)}, expected a string")
+        raise Problem(400, f"'signature_name' is {kind(name)}, expected a string")
     name = name or DEFAULT
     if name not in SIGNATURES:
         raise Problem(
@@ -170,13 +143,13 @@ def _signature(content):
 
 
 def _column(inputs, entry):
-    if isinstance(inputs, dict) and not _is_b64(inputs):
+    if isinstance(inputs, dict) and not is_b64(inputs):
         return _named(inputs, entry, "'inputs'")
     return inputs
 
 
 def _row(instance, entry, name):
-    if isinstance(instance, dict) and not _is_b64(instance):
+    if isinstance(instance, dict) and not is_b64(instance):
         return _named(instance, entry, name)
     return instance
 
@@ -188,58 +161,13 @@ def _named(values, entry, name):
     return values[entry]
 
 
-def _is_b64(value):
-    return isinstance(value, dict) and list(value) == ["b64"]
-
-
 def _is_image(value):
-    """Whether the first number lies as deep as in rows of pixels of channels."""
+    """Return whether the first number lies as deep as in rows of pixels of channels."""
     for _ in range(3):
         if not isinstance(value, list) or not value:
             return False
         value = value[0]
     return isinstance(value, int | float)
-
-
-def _bytes(value, name):
-    if not _is_b64(value) or not isinstance(value["b64"], str):
-        found = _kind(value["b64"] if _is_b64(value) else value)
-        raise Problem(400, f'{name}: found {found}, expected {{"b64": "..."}}')
-    text = "".join(value["b64"].split()).rstrip("=")
-    try:
-        # TensorFlow Serving needs no padding either.
-        contents = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        raise Problem(400, f"{name}: 'b64' is no base64") from None
-    if not contents:
-        raise Problem(400, f"{name}: 'b64' is empty")
-    return contents
-
-
-def _flat(value, shape, name):
-    """The numbers of nested lists of exactly this shape, row by row."""
-    expected = f"{name}: expected {' x '.join(map(str, shape))} numbers, found"
-    items = [value]
-    for length, inside, parts in zip(shape, _INSIDE[:-1], _PARTS, strict=True):
-        _check_kinds(items, {list}, expected, inside)
-        lengths = set(map(len, items))
-        if lengths != {length}:
-            raise Problem(400, f"{expected} {' and '.join(map(str, sorted(lengths)[:3]))} {parts}")
-        items = list(itertools.chain.from_iterable(items))
-    _check_kinds(items, {int, float}, expected, _INSIDE[-1])
-    return items
-
-
-def _check_kinds(items, kinds, expected, inside):
-    # `np.array` would take strings for numbers, and true for 1.
-    others = set(map(type, items)) - kinds
-    if others:
-        found = " and ".join(sorted({_KINDS[other] for other in others}))
-        raise Problem(400, f"{expected} {found}{inside}")
-
-
-def _kind(value):
-    return _KINDS[type(value)]
 
 
 def _one_or_named(texts):

@@ -1,4 +1,4 @@
-"""What a request is answered with instead of predictions."""
+"""Answers to a request that are no predictions."""
 
 
 class Problem(Exception):

@@ -9,7 +9,7 @@ import uvicorn
 from lrl_keras.errors import InputError
 
 _BACKLOG = 2048
-# Far more than a queue answers; each takes a file descriptor.
+# Far more than a queue holds; each takes a file descriptor.
 _CONNECTIONS = 1000
 
 
@@ -50,13 +50,13 @@ class Server:
         """Serve until `stop`, or in the main thread SIGTERM or SIGINT.
 
         Args:
-            app: what `lrl_keras.serving.application` gives.
+            app: application of `lrl_keras.serving.application`.
             ready: called once requests are accepted.
             shutdown_s: seconds that accepted requests have after that.
-            access_log: whether to write a line for each request to standard error.
+            access_log: whether the logger `uvicorn.access` has a line (INFO) for each request.
 
         Raises:
-            InputError: another server listens there since.
+            InputError: another server listens there by now.
         """
         try:
             self._socket.listen(_BACKLOG)
@@ -77,7 +77,7 @@ class Server:
             timeout_graceful_shutdown=shutdown_s,
         )
         if access_log:
-            _log_access()
+            logging.getLogger("uvicorn.access").setLevel(logging.INFO)
         self._uvicorn = _Uvicorn(config, ready, app.state.service.stop)
         self._uvicorn.run([self._socket])
 
@@ -124,9 +124,3 @@ def _bound(host, port):
         made.close()
         raise
     return made
-
-
-def _log_access():
-    log = logging.getLogger("uvicorn.access")
-    log.setLevel(logging.INFO)
-    log.addHandler(logging.StreamHandler())

@@ -1,20 +1,14 @@
-"""How a network is trained: the settings of a run, and networks built and compiled by them."""
+"""Settings of a training run, and the options that they are chosen from."""
 
-import contextlib
 import types
-import warnings
-
-import keras
-import tensorflow as tf
 
 from lrl_keras.data.augment.choices import AUGMENTATIONS
 from lrl_keras.data.records import names_of
 from lrl_keras.errors import InputError
 from lrl_keras.models import DETECTORS, detector
-from lrl_keras.optimizers import SCHEDULES, AdamL2
+from lrl_keras.optimizers import SCHEDULES
 from lrl_keras.saving.run import CONFIG, Run
 from lrl_keras.system.options import Option, complete
-from lrl_keras.training.cpu import fixed_sums, fused_norm, pointwise
 
 DETECTOR = Option("lrl", "the network", DETECTORS)
 # Those of every training; a detector adds its own.
@@ -63,7 +57,7 @@ OPTIONS = {
 
 
 def options(name):
-    """All options of the training of a detector: `Option` by name.
+    """Return all options of the training of a detector, `Option` by name.
 
     Args:
         name: one of `lrl_keras.models.DETECTORS`.
@@ -75,7 +69,7 @@ def options(name):
 
 
 class Settings:
-    """How a run is trained; the defaults are the paper's (Sec. 4.1). Each option is an attribute.
+    """Settings of a training; the defaults are the paper's (Sec. 4.1). Each is an attribute.
 
     Args:
         detector: one of `lrl_keras.models.DETECTORS`.
@@ -118,26 +112,26 @@ class Settings:
         return _settings, (self.content(),)
 
     def content(self):
-        """Dict of all values, as `config.json` holds them and `Settings` takes them."""
+        """Return all values by name, as `config.json` holds them and `Settings` takes them."""
         return {"detector": self.detector, **self._values}
 
     def chosen(self):
-        """Dict of the values that are not the defaults."""
+        """Return the values by name that are not the defaults."""
         declared = options(self.detector)
         return {
             name: value for name, value in self._values.items() if value != declared[name].default
         }
 
     def replace(self, **given):
-        """These settings with other values."""
+        """Return these settings with other values."""
         return Settings(**{**self.content(), **given})
 
     def of(self, declared):
-        """Dict of the values of the options in `declared`."""
+        """Return the values of the options in `declared` by name."""
         return {name: self._values[name] for name in declared}
 
     def words(self):
-        """Dict of all values, each a bool, a number or a text."""
+        """Return all values by name, each a bool, a number or a text."""
         found = self.content()
         if self.methods is not None:
             found["methods"] = ", ".join(self.methods)
@@ -149,10 +143,10 @@ def _settings(content):
 
 
 def saved_settings(run):
-    """The `Settings` that a run was started with: of a folder, or of a `lrl_keras.saving.run.Run`.
+    """Return the `Settings` that a run, its folder or its `saving.run.Run`, was started with.
 
     Raises:
-        InputError: it was not trained, or with settings that there are no more.
+        InputError: it was not trained, or with settings that no longer exist.
     """
     run = Run.open(run)
     if not isinstance(run.settings, dict):
@@ -161,102 +155,3 @@ def saved_settings(run):
         return Settings(**run.settings)
     except InputError as error:
         raise InputError(f"{run.path(CONFIG)}: {error}; the run cannot be resumed") from None
-
-
-def build(settings, records):
-    """The network of `settings`, knowing how the faces of the `Records` were cropped."""
-    kind = detector(settings.detector)
-    arguments = settings.of(kind.OPTIONS)
-    arguments |= {"crop_size": records.image_size, "crop_margin": records.margin or 1.3}
-    try:
-        model = kind(**arguments)
-    except ValueError as error:
-        raise InputError(str(error)) from error
-    if "similarity" in model.output:
-        _warn_of_uneven_patches(model)
-    return model
-
-
-def _warn_of_uneven_patches(model):
-    side, patches = model.get_layer("similarity").input.shape[1], model.patches
-    if side % patches:
-        warnings.warn(
-            f"image_size={model.image_size} gives a last map of {side} x {side} pixels, which "
-            f"{patches} x {patches} patches do not divide: those at the border are smaller or "
-            f"empty, and lie elsewhere than the mask's. image_size={32 * patches} or "
-            f"{64 * patches} would fit",
-            stacklevel=1,
-        )
-
-
-def compile(model, settings):
-    """Compile `model` with the losses and the optimizer of `settings`."""
-    if settings.frozen_norm:
-        for stage in model.stages:
-            for layer in stage._flatten_layers():
-                if isinstance(layer, keras.layers.BatchNormalization):
-                    layer.trainable = False
-    on_gpu = bool(tf.config.list_physical_devices("GPU"))
-    if not on_gpu:
-        # XLA, which would do as much by itself, is slow at depthwise convolutions on a CPU.
-        fused_norm.fuse(model)
-        pointwise.as_products(model)
-        fixed_sums.fix(model)
-    schedule = SCHEDULES[settings.schedule]
-    loss, loss_weights = model.objectives(**settings.of(model.LOSS_OPTIONS))
-    model.compile(
-        AdamL2(
-            settings.learning_rate,
-            settings.weight_decay,
-            use_ema=settings.averaging > 0,
-            ema_momentum=settings.averaging,
-        ),
-        loss,
-        loss_weights,
-        schedule=schedule(**settings.of(schedule.OPTIONS)),
-        jit_compile=on_gpu,
-    )
-    _build_losses(model)
-
-
-def _build_losses(model):
-    # Keras makes the losses' variables in the first step, and TensorFlow traces a function again
-    # that has made variables: with them there already, once is enough.
-    outputs = {
-        name: keras.ops.zeros((1, *tensor.shape[1:])) for name, tensor in model.output.items()
-    }
-    mask = keras.ops.zeros((1, model.image_size, model.image_size, 1))
-    targets = {"label": outputs["label"], "similarity": mask, "mask": mask}
-    model.compute_loss(y=targets, y_pred=outputs)
-    model.reset_metrics()
-
-
-def load_compiled(run):
-    """The network of a run, compiled as `train` compiles it, with the precision of its settings.
-
-    Args:
-        run: folder that `train` or `lrl_keras.save` wrote; where it has no settings the
-            defaults are taken.
-
-    Raises:
-        InputError: as `lrl_keras.load`.
-    """
-    run = Run.open(run)
-    settings = Settings(run.detector) if run.settings is None else saved_settings(run)
-    with precision(settings.precision):
-        model = run.network()
-    compile(model, settings)
-    return model
-
-
-@contextlib.contextmanager
-def precision(name):
-    """The dtype policy of a setting, for as long as the context lasts."""
-    if name == "auto":
-        name = "mixed_float16" if tf.config.list_physical_devices("GPU") else "float32"
-    before = keras.mixed_precision.dtype_policy()
-    keras.mixed_precision.set_dtype_policy(name)
-    try:
-        yield
-    finally:
-        keras.mixed_precision.set_dtype_policy(before)

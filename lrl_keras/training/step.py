@@ -1,16 +1,16 @@
-"""A step of training, to be timed."""
+"""One step of training, to be timed."""
 
 import numpy as np
 import tensorflow as tf
 
-from lrl_keras.training import settings
+from lrl_keras.training import networks
 from lrl_keras.training.cpu.repeatable import repeatable
 
 _MOST = 64
 
 
 def prepared(path, threads):
-    """A run's training step on random faces, with the losses, optimizer and precision of its own.
+    """Prepare a run's training step on random faces, with its own losses, optimizer and precision.
 
     Args:
         path: folder of a run.
@@ -24,7 +24,7 @@ def prepared(path, threads):
 
     repeating = repeatable(0)
     repeating.__enter__()
-    model = settings.load_compiled(path)
+    model = networks.load_compiled(path)
     rng, side = np.random.default_rng(0), model.image_size
     faces = rng.integers(0, 256, (_MOST, side, side, 3)).astype(np.float32)
     labels = np.arange(_MOST, dtype=np.float32)[:, None] % 2

@@ -1,4 +1,4 @@
-"""Training a run directory from records with `model.fit`, stoppable at any moment."""
+"""Training of a run on records with `model.fit`, which may be stopped at any moment."""
 
 import os
 import warnings
@@ -13,24 +13,19 @@ from lrl_keras.data.records import Records
 from lrl_keras.errors import InputError
 from lrl_keras.saving.run import CONFIG, Run, locked, refuse_default
 from lrl_keras.system import files, process
-from lrl_keras.training import callbacks
+from lrl_keras.training import callbacks, tensorboard
 from lrl_keras.training.cpu.repeatable import repeatable
-from lrl_keras.training.settings import (
-    Settings,
-    build,
-    compile,
-    precision,
-    saved_settings,
-)
+from lrl_keras.training.networks import build, compile, precision
+from lrl_keras.training.settings import Settings, saved_settings
 
 __all__ = ["Settings", "build", "compile", "saved_settings", "train"]
 
-# What a resumed run may change.
+# Settings that a resumed run may change.
 _FREE = ("epochs", "cache")
 
 
 def train(records, run, settings=None, *, resume=False, verbose="auto"):
-    """Train a model and leave a run directory.
+    """Train a model and write a run directory.
 
     On a CPU the same records and settings give the same weights bit for bit, also when the run was
     killed and resumed: the state is saved after every epoch, and an interrupted epoch is repeated.
@@ -72,7 +67,8 @@ def _fit(records, run, settings, verbose):
     }
     # The best epoch is chosen by the AUC, which needs both.
     records.split("val", methods=settings.methods).check_both_classes()
-    # Compressed as the training faces are, in every epoch alike: what is chosen holds for video.
+    # Compressed as the training faces are, the same in every epoch, so that the best epoch is one
+    # for compressed video.
     damaged = settings.augment if AUGMENTATIONS[settings.augment].validated else None
     validation = data.load(records, split="val", augment=damaged, seed=settings.seed, **source)
     training = data.load(
@@ -84,7 +80,7 @@ def _fit(records, run, settings, verbose):
         **source,
     )
     keeper = callbacks.Checkpoints(run)
-    # Pretrained weights would be overwritten, and may not be at hand any more.
+    # Pretrained weights would be overwritten, and may no longer be at hand.
     begun = bool(keeper.states())
     without = "weights" in settings.content() and (begun or settings.start)
     weights = {"weights": None} if without else {}
@@ -122,11 +118,11 @@ def _fit(records, run, settings, verbose):
                 callbacks.HeadFirst(settings.head_epochs),
                 callbacks.StopWhenBroken(),
                 keras.callbacks.TensorBoard(logs, write_graph=False),
-                callbacks.Pictures(files.join(logs, "pictures"), validation),
-                callbacks.PrecisionRecall(files.join(logs, "curves")),
+                tensorboard.Images(files.join(logs, "pictures"), validation),
+                tensorboard.PrecisionRecall(files.join(logs, "curves")),
                 keeper,
                 callbacks.Averaged(),
-                callbacks.Hyperparameters(
+                tensorboard.Hyperparameters(
                     files.join(logs, "hparams"),
                     {"records": records.folder, **settings.words()},
                     # TensorBoard shows the beginning, and takes rows of one name for one.
@@ -139,13 +135,15 @@ def _fit(records, run, settings, verbose):
 
 
 def _agree(run, settings, fingerprint, resume):
-    """The settings to train with, after comparing them with what `run` already holds."""
+    """Return the settings to train with, which agree with those that `run` was started with."""
     if not Run.exists(run):
         if resume and files.exists(files.join(run, "checkpoints")):
             raise InputError(f"{files.join(run, CONFIG)}: missing; the run cannot be resumed")
         return settings or Settings()
     if not resume:
-        raise InputError(f"{run}: holds a run already; go on with --resume or name another folder")
+        raise InputError(
+            f"{run}: holds a run already; go on with `resume=True` or name another folder"
+        )
     begun = Run.open(run)
     saved = saved_settings(begun)
     if begun.records != fingerprint:
@@ -159,7 +157,7 @@ def _agree(run, settings, fingerprint, resume):
         if name not in _FREE and before != now:
             raise InputError(
                 f"{run}: was started with {name}={before!r}, received {now!r}; leave it out "
-                "with --resume, or start a new folder"
+                "with `resume=True`, or start a new folder"
             )
     return settings
 

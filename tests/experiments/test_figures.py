@@ -12,7 +12,8 @@ from trees import REGIONS, write_ffpp
 import lrl_keras
 import lrl_keras.data
 from experiments import figure4, figure5, figure6
-from experiments.study import figure, image_grids
+from experiments.study import disturbances, figure, image_grids
+from lrl_keras.data import Records
 
 KINDS = ["real", *REGIONS]
 FACES = 8  # of each kind: two test videos of four frames
@@ -185,7 +186,7 @@ def test_figure5_maps_are_those_of_the_named_layers(trained):
 def test_figure6_measures_are_means_over_the_faces(trained):
     found = trained.found(6)
     assert found["faces"] == dict.fromkeys(REGIONS, FACES)
-    assert set(found["measures"]["all"]) == set(figure6.DISTURBANCES)
+    assert set(found["measures"]["all"]) == set(disturbances.DISTURBANCES)
     examples = list(trained.examples("NeuralTextures").values())
     for network, whole in (("baseline", False), ("whole network", True)):
         images = np.stack([example["image"] for example in examples])
@@ -201,7 +202,7 @@ def test_figure6_measures_are_means_over_the_faces(trained):
         for measure, values in expected.items():
             mine = found["measures"]["NeuralTextures"]["none"][network][measure]
             assert mine == pytest.approx(np.mean(values), abs=1e-4), measure
-        for disturbance in figure6.DISTURBANCES:
+        for disturbance in disturbances.DISTURBANCES:
             each = [found["measures"][kind][disturbance][network]["error"] for kind in REGIONS]
             together = found["measures"]["all"][disturbance][network]["error"]
             assert together == pytest.approx(np.mean(each), abs=1e-9)
@@ -213,7 +214,7 @@ def test_figure6_measures_are_means_over_the_faces(trained):
 def test_a_figure_of_no_faces_is_refused(tmp_path, capsys, number):
     with pytest.raises(SystemExit, match="2"):
         main(number, tmp_path / "out", "--ffpp", tmp_path, "--faces", 0)
-    assert "--faces: must be at least 1, received 0" in capsys.readouterr().err
+    assert "--faces: must be a whole number from 1. Received: 0" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", [3, 4, 5, 6])
@@ -224,33 +225,31 @@ def test_a_figure_without_its_dataset_says_what_is_missing(tmp_path, capsys, num
 
 
 def clip(method, video, kept, **others):
-    return {
-        "split": "test", "method": method, "video": video, "kept": kept, "shard": "a",
-        "unpaired": None, **others,
-    }  # fmt: skip
+    common = {"split": "test", "label": int(method != "real"), "compression": "c40", "path": video}
+    return {**common, "method": method, "video": video, "kept": kept, "shard": "a", **others}
 
 
-MANIFEST = {
-    "clips": [
-        clip("real", "1", [0, 4]),
-        clip("Other", "1_2", [1]),
-        clip("FaceSwap", "1_2", [0, 2, 9]),
-        clip("real", "7", [3], split="val"),
-        clip("Deepfakes", "1_2", [5], unpaired="its real video is not on disk"),
-        clip("real", "2", [8], shard="b"),
-        clip("FaceSwap", "2_1", []),
-        clip("FaceSwap", "3_1", [6]),
-    ]
-}
+CLIPS = [
+    clip("real", "1", [0, 4]),
+    clip("Other", "1_2", [1]),
+    clip("FaceSwap", "1_2", [0, 2, 9]),
+    clip("real", "7", [3], split="val"),
+    clip("Deepfakes", "1_2", [5], unpaired="its real video is not on disk"),
+    clip("real", "2", [8], shard="b"),
+    clip("FaceSwap", "2_1", []),
+    clip("FaceSwap", "3_1", [6]),
+]
+MANIFEST = {"source": "faceforensics", "arguments": {"image_size": 64}, "counts": {}, "shards": []}
+RECORDS = Records("records", {**MANIFEST, "clips": CLIPS}, "")
 
 
 def test_faces_have_the_places_that_shards_hold_them_at():
-    found = figure.tested_faces(MANIFEST, masked=False)
+    found = figure.tested_faces(RECORDS, masked=False)
     assert list(found) == ["real", "Deepfakes", "FaceSwap", "Other"]
     places = [(place.shard, place.position, place.video, place.frame) for place in found["real"]]
     assert places == [("a", 0, "1", 0), ("a", 1, "1", 4), ("b", 0, "2", 8)]
     assert [place.position for place in found["FaceSwap"]] == [3, 4, 5, 8]
-    masked = figure.tested_faces(MANIFEST, masked=True)
+    masked = figure.tested_faces(RECORDS, masked=True)
     assert masked == {kind: places for kind, places in found.items() if kind != "Deepfakes"}
     assert figure.absent(masked, masked=True)[0].startswith("Deepfakes: no test face of which")
 
@@ -292,23 +291,23 @@ def test_the_strength_of_a_map_counts_either_sign():
 
 def test_patches_are_shuffled_whole_and_the_mask_with_them():
     picture = np.arange(36, dtype=np.uint8).reshape(6, 6)
-    turned = figure6.shuffled(picture, 3, [8, 1, 2, 3, 4, 5, 6, 7, 0])
+    turned = disturbances.shuffled(picture, 3, [8, 1, 2, 3, 4, 5, 6, 7, 0])
     np.testing.assert_array_equal(turned[:2, :2], picture[4:, 4:])
     np.testing.assert_array_equal(turned[4:, 4:], picture[:2, :2])
     np.testing.assert_array_equal(turned[2:4], picture[2:4])
     order = np.random.default_rng(0).permutation(9)
     image = np.stack([picture, 255 - picture, picture], axis=-1)
-    image = figure6.shuffled(image, 3, order)
-    np.testing.assert_array_equal(image[..., 0], figure6.shuffled(picture, 3, order))
-    back = figure6.shuffled(image, 3, np.argsort(order))
+    image = disturbances.shuffled(image, 3, order)
+    np.testing.assert_array_equal(image[..., 0], disturbances.shuffled(picture, 3, order))
+    back = disturbances.shuffled(image, 3, np.argsort(order))
     np.testing.assert_array_equal(back[..., 0], picture)
 
 
 def test_patches_that_do_not_divide_the_face_keep_its_size():
     picture = np.random.default_rng(0).integers(256, size=(64, 64, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(figure6.shuffled(picture, 5, np.arange(25)), picture)
+    np.testing.assert_array_equal(disturbances.shuffled(picture, 5, np.arange(25)), picture)
     order = np.roll(np.arange(25), -1)
-    turned = figure6.shuffled(picture, 5, order)
+    turned = disturbances.shuffled(picture, 5, order)
     np.testing.assert_array_equal(turned[:13, :13], picture[:13, 13:26])
     np.testing.assert_array_equal(turned[52:, 52:], picture[:12, :12])
     # The last column of patches is one pixel short, which its own border fills.
@@ -322,9 +321,9 @@ def test_random_patches_differ_by_face_and_not_by_call():
 
     def disturbed(name, frame):
         place = figure.Place("a", 0, "FaceSwap", "1_2", frame)
-        return figure6.disturb(image, mask, name, place, 5)
+        return disturbances.disturb(image, mask, name, place, 5)
 
-    for name in figure6.DISTURBANCES:
+    for name in disturbances.DISTURBANCES:
         changed, changed_mask = disturbed(name, 1)
         np.testing.assert_array_equal(changed, disturbed(name, 1)[0])
         assert (changed != image).any() == (name != "none")

@@ -2,12 +2,13 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from trees import write_celeb_df, write_dfd, write_dfdc_preview, write_ffpp
 
 from experiments import table1, table2, table3, table4
-from experiments.study import datasets
+from experiments.study import datasets, provenance
 
 NOTHING_LOST = dict.fromkeys(
     ("missing_videos", "unusable_videos", "unpaired_videos", "dropped_frames"), 0
@@ -133,11 +134,22 @@ def test_the_real_videos_of_two_folders_are_counted_together():
             "real": {name: {**NOTHING_LOST, "listed_videos": n} for name, n in reals.items()},
             "fake": {"Celeb-synthesis": {**NOTHING_LOST, "listed_videos": 340}},
         }
-        return {"source": "celeb-df", "counts": {"test": kinds}}
+        return SimpleNamespace(source="celeb-df", counts={"test": kinds})
 
     assert list(datasets.gaps(counts(**{"Celeb-real": 108, "YouTube-real": 70}))) == []
     found = list(datasets.gaps(counts(**{"Celeb-real": 108, "YouTube-real": 69})))
     assert found == ["test real: 177 of 178 videos"]
+
+
+def test_the_faces_are_counted_that_are_measured():
+    counts = {
+        split: {"real": {"real": {"examples": real}}, "fake": {"Deepfakes": {"examples": 10}}}
+        for split, real in (("train", 3), ("test", 4))
+    }
+    records = SimpleNamespace(split="test", opened=SimpleNamespace(counts=counts))
+    assert provenance.measured_faces(records) == "test: 4 real and 10 forged faces"
+    records.split = "all"
+    assert provenance.measured_faces(records) == "all splits: 7 real and 20 forged faces"
 
 
 @pytest.mark.parametrize(

@@ -247,11 +247,11 @@ def test_versions_follow_each_other(models, exported):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"format": "pickle"}, "format must be one of saved_model, tflite, onnx, openvino"),
+        ({"format": "pickle"}, "format must be one of onnx, openvino, saved_model, tflite"),
         ({"outputs": "mask"}, "outputs must be one of all, label"),
         ({"quantize": "int4"}, "quantize must be one of"),
         ({"input_type": "float16"}, "input_type must be one of"),
-        ({"quantize": "int8"}, "int8 SavedModel"),
+        ({"quantize": "int8"}, "saved_model has no int8; choose one of onnx, openvino, tflite"),
         ({"format": "onnx", "quantize": "int8"}, "needs records to calibrate it"),
         ({"format": "onnx", "calibration": "records"}, "needs records to calibrate it"),
         (
@@ -307,8 +307,8 @@ def test_a_killed_export_leaves_no_version(models, tmp_path):
     code = (
         "import os, signal, sys\n"
         "from lrl_keras import LRL, export\n"
-        "from lrl_keras.export import checking\n"
-        "checking.check = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "from lrl_keras.export import parity\n"
+        "parity.check = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
         "export.export(LRL('tiny', image_size=64, patches=4), sys.argv[1], 'saved_model')\n"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True)

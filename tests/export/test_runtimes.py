@@ -75,7 +75,7 @@ def test_what_cannot_be_loaded_is_named(tmp_path):
         ("damaged.onnx", "cannot be loaded"),
         ("damaged.tflite", "cannot be loaded"),
         ("missing.onnx", "no such file"),
-        ("model.h5", "expected a SavedModel's folder, .tflite, .onnx, .xml"),
+        ("model.h5", "expected a SavedModel's folder, .onnx, .xml, .tflite"),
         (".", "holds no SavedModel"),
     ):
         with pytest.raises(InputError, match=words) as caught:

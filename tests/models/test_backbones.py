@@ -12,7 +12,7 @@ from skimage import data
 
 from lrl_keras import LRL
 from lrl_keras.errors import InputError
-from lrl_keras.models.backbones.table import BACKBONES, LEVELS, streams
+from lrl_keras.models.backbones import BACKBONES, LEVELS, streams
 
 # Channels at the strides 8, 16 and 32, from the papers of the backbones.
 CHANNELS = {

@@ -41,10 +41,10 @@ def saved_model(tmp_path_factory):
 
 # As the command line starts it.
 _QUIETLY = "from lrl_keras.system.quiet import import_tensorflow; import_tensorflow()"
-# Only encoded pictures need TensorFlow, whose import would be most of the test's time.
+# Only encoded crops need TensorFlow, whose import would be most of the test's time.
 _WITHOUT_TENSORFLOW = """
 import sys, types
-sys.modules["lrl_keras.serving.pictures"] = types.ModuleType("pictures")
+sys.modules["lrl_keras.serving.crops"] = types.ModuleType("crops")
 sys.modules["tensorflow"] = None
 """
 
@@ -53,7 +53,8 @@ sys.modules["tensorflow"] = None
 def _process(before, model, **options):
     """A server in a process of its own, and its line on standard error."""
     code = (
-        f"{before}\nfrom lrl_keras.serving import serve\n"
+        f"{before}\nimport logging\nfrom lrl_keras.serving import serve\n"
+        "logging.basicConfig(level='INFO', format='lrl-keras: %(message)s')\n"
         f"serve({str(model)!r}, port=0, threads=1, batch_timeout_ms=1000, **{options})"
     )
     process = subprocess.Popen(

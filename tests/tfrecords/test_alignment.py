@@ -6,9 +6,10 @@ from videos import HEIGHT, WIDTH, cut_off, face_frames, forged, turn_clockwise, 
 
 from lrl_keras.media.video import Video
 from tfrecords.clips import Clip
-from tfrecords.examples.clip_group import Group, Settings
+from tfrecords.examples.clip_group import Group
 from tfrecords.examples.crops import Crop
 from tfrecords.examples.frame_match import MOST_CHANGED, border_changed, fits
+from tfrecords.examples.group import Settings
 
 COUNT = 12
 SETTINGS = Settings(frames_per_video=4, image_size=64, margin=1.3)

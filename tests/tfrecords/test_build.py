@@ -167,7 +167,7 @@ def test_what_is_missing_is_a_warning_and_progress_is_shown(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"source": "celeb"}, "source must be one of faceforensics"),
+        ({"source": "celeb"}, "source must be one of celeb-df, dfd"),
         ({"compression": "c24"}, "compression must be one of raw, c23, c40"),
         ({"methods": ("FaceSwap", "Other")}, "methods must be one of Deepfakes"),
         ({"methods": ()}, "methods must be one or more"),

@@ -11,7 +11,7 @@ from ffpp_tree import ARGUMENTS, video_path
 
 from lrl_keras.errors import InputError
 from tfrecords.build import prepare
-from tfrecords.examples.clip_group import Settings
+from tfrecords.examples.group import Settings
 from tfrecords.runners.cluster import Cluster
 from tfrecords.sources import faceforensics
 from tfrecords.writing.plan import plan_shards

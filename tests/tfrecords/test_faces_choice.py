@@ -5,7 +5,8 @@ from videos import WIDTH, face_frames, forged, two_faces, write_video
 
 from lrl_keras.media.faces import Detector
 from tfrecords.clips import Clip
-from tfrecords.examples.clip_group import Group, Settings
+from tfrecords.examples.clip_group import Group
+from tfrecords.examples.group import Settings
 
 COUNT = 6
 SETTINGS = Settings(frames_per_video=2, image_size=64, margin=1.3)

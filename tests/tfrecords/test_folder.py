@@ -10,8 +10,9 @@ from refusals import one_line_error
 from lrl_keras.data import examples
 from lrl_keras.data.schema import encode
 from tfrecords.build import prepare
-from tfrecords.examples.clip_group import Group, Settings
-from tfrecords.examples.image_group import PictureGroup
+from tfrecords.examples.clip_group import Group
+from tfrecords.examples.group import Settings
+from tfrecords.examples.image_group import ImageGroup
 from tfrecords.sources.folder import find
 
 SETTINGS = Settings(frames_per_video=4, image_size=64, margin=1.3)
@@ -114,7 +115,7 @@ def test_names_that_are_no_text_are_written_out(tmp_path):
         Image.fromarray(videos.face_frames(1)[0]).save(file, "PNG")
     (clip,) = [clip for clip in find(tmp_path).clips if clip.label == 0]
     assert clip.video == "real/caf\\xe9.png"
-    group = PictureGroup([clip], tmp_path, SETTINGS)
+    group = ImageGroup([clip], tmp_path, SETTINGS)
     (example,), _ = group.examples(group.jobs[0])
     assert encode(example)
 
@@ -405,7 +406,7 @@ def made(root, **options):
     clips = find(root, splits=(1, 0, 0), **options).clips
     reports, found = {}, {}
     for name in dict.fromkeys(clip.group for clip in clips):
-        group = PictureGroup([clip for clip in clips if clip.group == name], root, SETTINGS)
+        group = ImageGroup([clip for clip in clips if clip.group == name], root, SETTINGS)
         for job in group.jobs:
             its, reports[job.clip.path] = group.examples(job)
             found |= {(example.video, example.frame): example for example in its}
@@ -424,20 +425,20 @@ def test_what_folders_give(tree):
     }
     assert unusable["real/cut.png"].startswith("real/cut.png: damaged or cut off")
     assert unusable["fake/dangling.png"].startswith("fake/dangling.png: cannot be opened")
-    assert reports["real/brick.png"]["dropped"] == {"no face": [0]}
+    assert reports["real/brick.png"].dropped == {"no face": [0]}
     assert {path for path, _ in found} == reports.keys() - unusable.keys()
-    assert reports["real/film.mp4"]["kept"] == [1, 4, 7, 10]
+    assert reports["real/film.mp4"].kept == [1, 4, 7, 10]
     for example in found.values():
         assert example.has_mask == (example.label == 0)
 
 
 def test_what_a_list_gives(tree):
     reports, found = made(tree, csv="list.csv")
-    assert reports["fake/mouth/film.mp4"]["kept"] == [0, 2, 3, 5]  # the shorter of the two
+    assert reports["fake/mouth/film.mp4"].kept == [0, 2, 3, 5]  # the shorter of the two
     for path, size in (("fake/mouth/small.mp4", "320 x 200"), ("fake/crop.png", "300 x 240")):
-        assert f"{size} pixels, its real video 320 x 240" in reports[path]["unpaired"]
+        assert f"{size} pixels, its real video 320 x 240" in reports[path].unpaired
         assert not any(example.has_mask for key, example in found.items() if key[0] == path)
-    assert reports["fake/empty.jpg"]["unusable"].startswith("fake/empty.jpg: empty file")
+    assert reports["fake/empty.jpg"].unusable.startswith("fake/empty.jpg: empty file")
     for number in (0, 4, 8):
         check_pair(found[f"real/é dir/{number} a.png", 0], found[f"fake/mouth/{number}.png", 0])
 
@@ -465,7 +466,7 @@ def test_whole_pictures_are_taken_where_they_are_crops_already(tree):
 
 def test_pictures_in_batches_are_those_found_one_by_one(tree):
     clips = find(tree, csv="list.csv", splits=(1, 0, 0)).clips
-    together, alone = (kind(clips, tree, SETTINGS) for kind in (PictureGroup, Group))
+    together, alone = (kind(clips, tree, SETTINGS) for kind in (ImageGroup, Group))
     for mine, its in zip(together.jobs, alone.jobs, strict=True):
         (examples_of_mine, report), (wanted, wanted_report) = (
             together.examples(mine), alone.examples(its)

@@ -7,7 +7,8 @@ from videos import face_frames, faceless_frames, forged, write_video
 
 from lrl_keras.media.faces import Detector, cut
 from lrl_keras.media.video import Video
-from tfrecords.examples.clip_group import MASK_NOT_DECODED, Group, Settings
+from tfrecords.examples.clip_group import MASK_NOT_DECODED, Group
+from tfrecords.examples.group import Settings
 from tfrecords.examples.masks import difference_mask
 from tfrecords.sources.faceforensics import find
 

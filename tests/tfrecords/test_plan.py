@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 
 from tfrecords.clips import Clip
-from tfrecords.examples.clip_group import Settings
+from tfrecords.examples.group import Settings
 from tfrecords.writing.plan import plan_shards, size_of_clips
 
 METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")

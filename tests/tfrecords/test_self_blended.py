@@ -17,8 +17,8 @@ from lrl_keras.media.faces import Detector, crop_box, cut
 from lrl_keras.media.images import read_image
 from tfrecords.build import prepare
 from tfrecords.examples.blended import NO_REGION, FaceClip, Group, usable_faces
-from tfrecords.examples.clip_group import Settings
 from tfrecords.examples.crops import NO_FACE, NOT_DECODED, Crop, Found
+from tfrecords.examples.group import Settings
 from tfrecords.sources.self_blended import find
 from tfrecords.writing.plan import plan_shards
 from tfrecords.writing.shards import write_shard
@@ -387,13 +387,13 @@ def test_broken_donors_are_passed_over(tmp_path):
     (tmp_path / "cut.png").write_bytes(content[: len(content) // 3])
     save(tmp_path / "none.png", faceless_frames(1)[0])
     found = made(tmp_path, find(tmp_path, methods=("swap",), splits=(4, 0, 0)).clips)
-    assert found["swap", "0.png#1"][1]["donor"] == "1.png"
-    assert found["swap", "cut.png#1"][1]["unusable"].startswith("cut.png: damaged")
+    assert found["swap", "0.png#1"][1].donor == "1.png"
+    assert found["swap", "cut.png#1"][1].unusable.startswith("cut.png: damaged")
     (tmp_path / "1.png").unlink()
     found = made(tmp_path, find(tmp_path, methods=("swap",), splits=(3, 0, 0)).clips)
     examples, report = found["swap", "0.png#1"]
     assert examples == []
-    assert "no usable face to swap in" in report["unusable"]
+    assert "no usable face to swap in" in report.unusable
     assert len(found["real", "0.png"][0]) == 1
 
 

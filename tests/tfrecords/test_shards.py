@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from lrl_keras.data.schema import decode
 from lrl_keras.errors import InputError
-from tfrecords.examples.clip_group import Settings
+from tfrecords.examples.group import Settings
 from tfrecords.sources.faceforensics import find
 from tfrecords.writing.plan import plan_shards
 from tfrecords.writing.shards import PARTS, read_report, write_shard

@@ -13,8 +13,8 @@ from lrl_keras.media.clip import open_clip
 from lrl_keras.media.faces import Detector, crop_box
 from lrl_keras.system import files
 from tfrecords.clips import Clip
-from tfrecords.examples.clip_group import example, new_report
 from tfrecords.examples.crops import find_faces
+from tfrecords.examples.group import Job, example, new_report, relative
 
 REAL = "real"
 NO_REGION = "face seen from the side"
@@ -47,13 +47,6 @@ class FaceClip(Clip):
         return (self.path, *self.donors)
 
 
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """One clip of a group."""
-
-    clip: FaceClip
-
-
 class Group:
     """The clips of one identity.
 
@@ -65,25 +58,25 @@ class Group:
     Args:
         clips: the clips of one identity, those of one file together.
         root: the dataset's folder.
-        settings: `tfrecords.examples.clip_group.Settings`.
+        settings: `tfrecords.examples.group.Settings`.
     """
 
     def __init__(self, clips, root, settings):
         self.root = str(root)
         self.settings = settings
         self.detector = Detector()
-        # Else the crops are cut out of the frame itself, with one step of resampling.
+        # Room for random crops; without them, crops come from the frame in one resampling step.
         self._room = blending.ROOM if any(clip.view or clip.fresh for clip in clips) else 1
         self._last = None, None
         self.jobs = [Job(clip) for clip in clips]
 
     def examples(self, job):
-        """The examples of one of `jobs` and the report that goes into the manifest.
+        """Make the examples of one of `jobs`, and the report that goes into the manifest.
 
         A forgery's mask is where more than half of the blending's full share is blended in.
 
         Returns:
-            (list of `Example`, `lrl_keras.data.records.ClipReport`).
+            (list of `Example`, `lrl_keras.data.clip_report.ClipReport`).
         """
         clip = job.clip
         report = new_report(clip)
@@ -97,7 +90,7 @@ class Group:
                 report.donor, donor = self._donor(clip, faces)
             examples, problems = self._make(clip, faces, donor)
         except InputError as error:
-            report.unusable = self._relative(error)
+            report.unusable = relative(error, self.root)
             return [], report
         report.drop(problems)
         if not examples:
@@ -108,7 +101,7 @@ class Group:
         return examples, report
 
     def _faces_of(self, path):
-        """The faces of a file, kept until another one is asked for."""
+        """Find the faces of a file; they are kept until another one is asked for."""
         if self._last[0] != path:
             self._last = path, self._load(path, self.settings.frames_per_video)
         return self._last[1]
@@ -121,7 +114,7 @@ class Group:
         return _Faces(opened.count, opened.stated, *usable_faces(found, indices, settings.margin))
 
     def _donor(self, clip, faces):
-        """The donor whose face is held most alike: (path, list of `FaceCrop`)."""
+        """Find the donor whose face is held most alike: (path, list of `FaceCrop`)."""
         best = None
         for path in clip.donors:
             try:
@@ -138,7 +131,7 @@ class Group:
         return best[1:]
 
     def _make(self, clip, faces, donor):
-        """Examples of a clip, and reasons by dropped index."""
+        """Make the examples of a clip, and reasons by dropped index."""
         size = self.settings.image_size
         examples, problems = [], dict(faces.problems)
         for index, face in faces.found.items():
@@ -164,10 +157,6 @@ class Group:
             examples.append(example(clip, index, box, image, mask, has_mask=True))
         return examples, problems
 
-    def _relative(self, error):
-        """The message without the root, so that the manifest is the same wherever that lies."""
-        return str(error).replace(files.join(self.root, ""), "")
-
 
 @dataclasses.dataclass(frozen=True)
 class FaceCrop(blending.Face):
@@ -176,7 +165,7 @@ class FaceCrop(blending.Face):
     frame_box: tuple[int, int, int, int]
 
     def in_frame(self, box):
-        """A box in pixels of the image, in those of the frame."""
+        """Convert a box from pixels of the image to those of the frame."""
         x0, y0, x1, _ = self.frame_box
         scale = (x1 - x0) / len(self.image)
         return tuple(
@@ -195,7 +184,7 @@ class _Faces:
 
 
 def usable_faces(found, indices, margin):
-    """The crops of the largest face that can be forged.
+    """Choose the crops of the largest face that can be forged.
 
     Args:
         found: `tfrecords.examples.crops.Found` of a file.
@@ -225,7 +214,7 @@ def usable_faces(found, indices, margin):
 
 
 def generator(clip, purpose, *numbers):
-    """A `numpy.random.Generator` that is the same on every machine.
+    """Make a `numpy.random.Generator` that is the same on every machine.
 
     Args:
         clip: a `FaceClip`; its seed and path count.
@@ -243,7 +232,7 @@ def _view(face, number, size, rng):
 
 
 def _nearest(face, donor):
-    """(distance, `FaceCrop`) of the donor's face that is held most like `face`."""
+    """Find the donor's face that is held most like `face`: (distance, `FaceCrop`)."""
     distances = [pose_distance(face.landmarks, other.landmarks) for other in donor]
     nearest = int(np.argmin(distances))
     return distances[nearest], donor[nearest]

@@ -4,37 +4,20 @@ import dataclasses
 
 import numpy as np
 
-from lrl_keras.data.records import ClipReport
-from lrl_keras.data.schema import Example
 from lrl_keras.errors import InputError
 from lrl_keras.media import video
 from lrl_keras.media.clip import open_clip
 from lrl_keras.media.faces import Detector
 from lrl_keras.system import files
-from tfrecords.clips import Clip
 from tfrecords.examples import frame_match
 from tfrecords.examples.crops import NO_FACE, NOT_DECODED, cut_same, find_faces, take_whole
+from tfrecords.examples.group import Job, example, new_report, relative
 from tfrecords.examples.masks import difference_mask
 
 REAL_NOT_DECODED = "frame of the real video not decoded"
 MASK_NOT_DECODED = "frame of the videos for the mask not decoded"
 
 _SAMPLED = 8
-
-
-@dataclasses.dataclass(frozen=True)
-class Settings:
-    """How a clip becomes examples.
-
-    Attributes:
-        frames_per_video: frames taken of a clip, evenly spaced.
-        image_size: side of the stored crops in pixels.
-        margin: side of the crop over the longer side of the face.
-    """
-
-    frames_per_video: int
-    image_size: int
-    margin: float
 
 
 class Group:
@@ -62,10 +45,10 @@ class Group:
         self.jobs = [self._job(clip) for clip in clips]
 
     def examples(self, job):
-        """The examples of one of `jobs` and the report that goes into the manifest.
+        """Make the examples of one of `jobs`, and the report that goes into the manifest.
 
         Returns:
-            (list of `Example`, `lrl_keras.data.records.ClipReport`).
+            (list of `Example`, `lrl_keras.data.clip_report.ClipReport`).
         """
         report = new_report(job.clip, frames=job.count, unusable=job.unusable)
         if job.unusable:
@@ -75,7 +58,7 @@ class Group:
         try:
             examples, faces, problems, unpaired = self._examples(job)
         except InputError as error:
-            report.unusable = self._relative(error)
+            report.unusable = relative(error, self.root)
             return [], report
         report.drop(problems)
         if not examples:
@@ -93,25 +76,25 @@ class Group:
         try:
             opened = self._open(clip.path)
         except InputError as error:
-            return _Job(clip, unusable=self._relative(error))
+            return _Job(clip, unusable=relative(error, self.root))
         shortest, unpaired = opened.count, clip.unpaired
         if clip.real is not None:
             try:
                 shortest = min(self._open(path).count for path in clip.files)
             except InputError as error:
-                unpaired = self._relative(error)
+                unpaired = relative(error, self.root)
         count = opened.count if unpaired else shortest
         indices = tuple(video.evenly_spaced(count, self.settings.frames_per_video))
         return _Job(clip, opened.count, opened.stated, indices, unpaired)
 
     def _examples(self, job):
-        """(examples, `_Faces`, reasons by dropped index, why it is unpaired)."""
+        """Make (examples, `_Faces`, reasons by dropped index, why it is unpaired)."""
         unpaired = job.unpaired
         if job.clip.label and not unpaired:
             try:
                 return *self._paired(job), None
             except InputError as error:
-                unpaired = self._relative(error)
+                unpaired = relative(error, self.root)
         if job.clip.label:
             indices = video.evenly_spaced(job.count, self.settings.frames_per_video)
             faces = _Faces(self._find(job.clip.path, indices), 0)
@@ -128,7 +111,7 @@ class Group:
         return examples, faces, problems, unpaired
 
     def _paired(self, job):
-        """Examples of a fake, cropped as its real clip is, and reasons by dropped index."""
+        """Crop a fake as its real clip is: (examples, `_Faces`, reasons by dropped index)."""
         found = self._faces_of(job.clip.real)
         if not found.decoded:
             raise InputError(f"{job.clip.real}: no frame of it can be decoded")
@@ -165,47 +148,36 @@ class Group:
         return examples, faces, dropped
 
     def _face_of(self, job):
-        """Number of the track that a fake was made on."""
+        """Find the number of the track that a fake was made on."""
         if len(self._faces_of(job.clip.real).tracks) == 1:
             return 0
         changes = self._changes_of(job)
         return int(changes.argmax()) if changes.any() else self._most_changed(job.clip.real)
 
     def _most_changed(self, path):
-        """Number of the track of a real clip that the fakes made from it changed most."""
+        """Find the number of a real clip's track that the fakes made from it changed most."""
         if len(self._faces_of(path).tracks) == 1:
             return 0
         jobs = [job for job in self.jobs if job.clip.real == path and not job.unpaired]
         return int(sum(map(self._changes_of, jobs), np.zeros(1)).argmax())
 
     def _changes_of(self, job):
-        """Part of each track's crop that a fake changed, from some of its frames; (tracks,).
-
-        All 0 where its frames are not those of the real clip.
-        """
+        """Measure the part of each track's crop that a fake changed, over some of its frames."""
         if job not in self._changes:
-            self._changes[job] = self._measure_changes(job)
+            tracks = self._faces_of(job.clip.real).tracks
+            pair = job.clip.mask_pair
+            paths = (pair.fake, pair.real) if pair else (job.clip.path, job.clip.real)
+            sampled = [job.indices[i] for i in video.evenly_spaced(len(job.indices), _SAMPLED)]
+            try:
+                fakes, reals = (self._cut_tracks(path, tracks, sampled) for path in paths)
+            except InputError:
+                self._changes[job] = np.zeros(len(tracks))
+            else:
+                self._changes[job] = frame_match.changes(tracks, fakes, reals)
         return self._changes[job]
 
-    def _measure_changes(self, job):
-        tracks = self._faces_of(job.clip.real).tracks
-        pair = job.clip.mask_pair
-        paths = (pair.fake, pair.real) if pair else (job.clip.path, job.clip.real)
-        sampled = [job.indices[i] for i in video.evenly_spaced(len(job.indices), _SAMPLED)]
-        try:
-            fakes, reals = (self._cut_tracks(path, tracks, sampled) for path in paths)
-        except InputError:
-            return np.zeros(len(tracks))
-        changes, same = np.zeros(len(tracks)), False
-        for number, (track, fake, real) in enumerate(zip(tracks, fakes, reals, strict=True)):
-            masks = {i: difference_mask(fake[i], real[i]) for i in fake if i in real}
-            if masks:
-                changes[number] = np.mean(list(masks.values()))
-                same = same or frame_match.fits(masks, track)
-        return changes if same else np.zeros(len(tracks))
-
     def _are_same_frames(self, job, masks, crops):
-        """Whether a fake's frames are those of its real clip.
+        """Tell whether a fake's frames are those of its real clip.
 
         Of several faces one that fits is enough: at another moment all would have moved.
         """
@@ -215,7 +187,7 @@ class Group:
         return several and bool(self._changes_of(job).any())
 
     def _faces_of(self, path):
-        """`Found` of a real clip at every frame that a clip of the group needs."""
+        """Find the faces of a real clip at every frame that a clip of the group needs."""
         if path not in self._found:
             indices = {
                 index
@@ -249,10 +221,6 @@ class Group:
             self._opened[path] = open_clip(files.join(self.root, path))
         return self._opened[path]
 
-    def _relative(self, error):
-        """The message without the root, so that the manifest is the same wherever that lies."""
-        return str(error).replace(files.join(self.root, ""), "")
-
 
 @dataclasses.dataclass(frozen=True)
 class _Faces:
@@ -267,32 +235,9 @@ class _Faces:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Job:
-    clip: Clip
+class _Job(Job):
     count: int = 0
     stated: int = 0
     indices: tuple[int, ...] = ()
     unpaired: str | None = None
     unusable: str | None = None
-
-
-def new_report(clip, **known):
-    """The `ClipReport` of a clip before any example was made of it."""
-    names = ("split", "label", "method", "compression", "video", "path", "real")
-    return ClipReport(**{name: getattr(clip, name) for name in names}, **known)
-
-
-def example(clip, index, box, image, mask, has_mask):
-    """The `Example` of frame `index` of a clip."""
-    return Example(
-        image=image,
-        mask=mask,
-        has_mask=has_mask,
-        label=clip.label,
-        dataset=clip.dataset,
-        method=clip.method,
-        compression=clip.compression,
-        video=clip.video,
-        frame=index,
-        box=box,
-    )

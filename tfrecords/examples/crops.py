@@ -8,6 +8,7 @@ import numpy as np
 
 from lrl_keras.errors import InputError
 from lrl_keras.media import faces, images
+from lrl_keras.media.tracking import persistent_tracks
 
 NOT_DECODED = "not decoded"
 NO_FACE = "no face"
@@ -50,7 +51,7 @@ class Found:
     decoded: frozenset[int]
 
     def why_not(self, index):
-        """Why a face has no crop at a frame."""
+        """Give the reason why a face has no crop at a frame."""
         return NO_FACE if index in self.decoded else NOT_DECODED
 
 
@@ -88,19 +89,19 @@ def find_in_images(paths, detector, margin, size):
     Returns:
         dict from path to `Found`, with index 0.
     """
-    pictures = {}
+    found = {}
     for path in paths:
         with contextlib.suppress(InputError):
-            pictures[path] = images.read_image(path)
-    detections = detector(list(pictures.values()))
+            found[path] = images.read_image(path)
+    detections = detector(list(found.values()))
     return {
-        path: _follow({0: _crops(picture, detected, margin, size)})
-        for (path, picture), detected in zip(pictures.items(), detections, strict=True)
+        path: _follow({0: _crops(image, detected, margin, size)})
+        for (path, image), detected in zip(found.items(), detections, strict=True)
     }
 
 
 def take_whole(clip, indices, size):
-    """The wanted frames of a clip that are face crops already, resized; see `find_faces`."""
+    """Resize the wanted frames of a clip that are face crops already; see `find_faces`."""
     crops = {}
     for index, image in clip.frames(indices):
         height, width = image.shape[:2]
@@ -148,14 +149,14 @@ def _batches(items):
 
 
 def _crops(frame, detected, margin, size):
-    """`Crop` by face, of the largest faces of a frame."""
+    """Cut out the largest faces of a frame: `Crop` by face."""
     return {face: _crop(frame, face, margin, size) for face in detected[:_MAX_FACES]}
 
 
 def _follow(candidates):
-    """`Found` from the crops by face, by index of the frame in ascending order."""
+    """Make `Found` of the crops by face, by index of the frame in ascending order."""
     indices = list(candidates)
-    tracks = faces.persistent_tracks([list(crops) for crops in candidates.values()])
+    tracks = persistent_tracks([list(crops) for crops in candidates.values()])
     return Found(
         tuple(
             {indices[place]: candidates[indices[place]][face] for place, face in track.items()}

@@ -7,7 +7,7 @@ _BT601 = np.array([299, 587, 114])
 
 
 def difference_mask(fake, real):
-    """The binary mask M of Eq. (8), Sec. 3.3.
+    """Compute the binary mask M of Eq. (8), Sec. 3.3.
 
     The absolute difference per RGB channel, its BT.601 grayscale, divided by 255, above 0.15.
     Reckoned in whole numbers, so that no rounding moves a pixel over the threshold.

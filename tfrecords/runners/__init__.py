@@ -1,1 +1,1 @@
-"""Where shards are made: on this machine, or on a cluster."""
+"""Runners, which make the shards on this machine or on a cluster."""

@@ -8,8 +8,6 @@ A job on this machine has a process of its own as well, so that all of it can be
 
 import contextlib
 import functools
-import io
-import logging
 import os
 import pickle
 import re
@@ -19,23 +17,13 @@ import traceback
 from pathlib import Path
 
 import apache_beam as beam
-from apache_beam.options.pipeline_options import (
-    DirectOptions,
-    PipelineOptions,
-    SetupOptions,
-    TypeOptions,
-    WorkerOptions,
-)
 from apache_beam.runners.runner import PipelineState
 
 from lrl_keras.errors import InputError
 from lrl_keras.system import files
+from tfrecords.runners import beam_options
 from tfrecords.runners.local import Worker
 
-# Their workers are processes of this machine.
-_LOCAL = ("directrunner", "bundlebaseddirectrunner", "switchingdirectrunner", "fnapirunner")
-# Others take options that only the cluster knows.
-_ALL_OPTIONS_KNOWN = (*_LOCAL, "prismrunner", "dataflowrunner")
 _OUR_LINE = re.compile(r"InputError: (.*?)(?: \[while running |\\n|$)", re.MULTILINE)
 _OUR_TRACEBACK = re.compile(r"RuntimeError: (\S+: Traceback [^\n]*\n(?:  [^\n]*\n)+\S[^\n]*)")
 _LINES_SHOWN = 4
@@ -56,7 +44,7 @@ class Job:
     def __init__(self, runner, options=()):
         self.runner = runner
         self._options = tuple(options)
-        settings = _settings(runner, options)
+        settings = beam_options.parse(runner, options)
         try:
             self._pipeline = beam.Pipeline(options=settings)
         except Exception as error:
@@ -64,8 +52,8 @@ class Job:
 
     @property
     def is_local(self):
-        """Whether the workers are processes of this machine."""
-        return _name(self.runner) in _LOCAL
+        """True where the workers are processes of this machine."""
+        return beam_options.is_local(self.runner)
 
     def run(self, function, tasks, failure):
         """Call `function(task, notify)` for every task; `notify` does nothing.
@@ -147,59 +135,6 @@ def _written(message, path):
     return True
 
 
-def _settings(runner, options):
-    settings, unknown = _parsed([f"--runner={runner}", *options])
-    strays = [
-        text
-        for text, before in zip(options, ("", *options), strict=False)
-        if not text.startswith("--") and ("=" in before or not before.startswith("--"))
-    ]
-    if _name(runner) in _ALL_OPTIONS_KNOWN:
-        strays += [f"--{name}" for name in unknown]
-    if strays:
-        raise InputError(f"{strays[0]}: no option of this command and none of Apache Beam")
-    if "--save_main_session" not in options:
-        settings.view_as(SetupOptions).save_main_session = False
-    if _name(runner) in _LOCAL:
-        _set_local_defaults(settings, options)
-    return settings
-
-
-def _parsed(flags):
-    """Beam's options, and the names of those that it does not know."""
-    said = io.StringIO()
-    with contextlib.redirect_stderr(said), _muted():
-        try:
-            settings = PipelineOptions(flags)
-            known = settings.get_all_options()
-            everything = settings.get_all_options(retain_unknown_options=True)
-        except SystemExit:
-            # It is preceded by the usage of all of Beam.
-            reason = said.getvalue().rpartition("error: ")[2]
-            raise InputError(f"Apache Beam: {' '.join(reason.split())}") from None
-    return settings, [name for name in everything if name not in known]
-
-
-def _set_local_defaults(settings, options):
-    # With Prism, a Go program that Beam would fetch from the internet, all workers would be
-    # threads. Prism is left out where this option is set, which nothing here depends on.
-    settings.view_as(TypeOptions).allow_unsafe_triggers = True
-    direct = settings.view_as(DirectOptions)
-    if direct.direct_num_workers != 1 and not _is_given("direct_running_mode", options):
-        direct.direct_running_mode = "multi_processing"
-    if not _is_given("default_sdk_harness_log_level", options):
-        settings.view_as(WorkerOptions).default_sdk_harness_log_level = "CRITICAL"
-
-
-def _is_given(name, options):
-    return any(text.partition("=")[0] == f"--{name}" for text in options)
-
-
-def _name(runner):
-    name = runner.rpartition(".")[2].lower()
-    return name if name.endswith("runner") else f"{name}runner"
-
-
 def _run(pipeline, elements, call):
     # Beam shuffles two elements and more by itself. A single one must not fail before every
     # worker process has called in: Beam never ends one that does so later, but waits for it.
@@ -237,7 +172,7 @@ class _Progress:
         part.replace(self._error)
 
     def is_complete(self, tasks):
-        """Whether so many tasks are done.
+        """Tell whether so many tasks are done.
 
         Raises:
             Exception: what `fail` was called with.
@@ -250,13 +185,13 @@ class _Progress:
 
 
 def _run_apart(runner, options, elements, function, failure):
-    """State in which a job on this machine ended; nothing that it started is left.
+    """Run a job on this machine and leave nothing that it started; returns its last state.
 
     Beam joins its worker processes, without a limit, before it says how a job ended, and waits
     for ever for the answers of one that died. So the job runs in a process group of its own,
     which is killed as soon as the tasks themselves have told the outcome.
     """
-    shown = _is_given("default_sdk_harness_log_level", options)
+    shown = beam_options.is_given("default_sdk_harness_log_level", options)
     with tempfile.TemporaryDirectory() as folder:
         progress = _Progress(folder)
         process = Worker(pickle.dumps(_run_here), quiet=not shown)
@@ -277,7 +212,7 @@ def _run_here(job, notify):
     runner, options, elements, function, failure, progress = job
     threading.excepthook = functools.partial(_on_dead_thread, progress)
     try:
-        pipeline = beam.Pipeline(options=_settings(runner, options))
+        pipeline = beam.Pipeline(options=beam_options.parse(runner, options))
         return _run(pipeline, elements, _Call(function, failure, progress))
     except Exception as error:
         raise _explained(error, runner) from error
@@ -299,13 +234,3 @@ def _explained(error, runner):
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     reason = " ".join(lines if len(lines) <= _LINES_SHOWN else lines[-1:]) or type(error).__name__
     return InputError(f"{runner}: {reason}")
-
-
-@contextlib.contextmanager
-def _muted():
-    """Context without Beam's warnings about itself."""
-    logging.disable(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.disable(logging.NOTSET)

@@ -19,7 +19,7 @@ _POLL_SECONDS_URL = 15
 
 
 class Cluster:
-    """Where a Beam runner puts its workers.
+    """The machines on which a Beam runner puts its workers.
 
     Args:
         runner: name of the runner, such as `"DirectRunner"` or `"FlinkRunner"`.
@@ -55,7 +55,7 @@ class Cluster:
         """
         if not shards:
             return {}
-        # What is there afterwards was written by this job.
+        # Files of an earlier job are removed: those found afterwards are of this one.
         failure = files.join(self._out, PARTS, _FAILURE)
         for path in (failure, *(report_path(self._out, shard.name) for shard in shards)):
             files.remove(path)
@@ -77,7 +77,7 @@ def _beam():
         if (error.name or "").partition(".")[0] != "apache_beam":
             raise
         raise InputError(
-            "Apache Beam is not installed: pip install 'lrl-keras[beam]'; or leave out --runner "
+            "Apache Beam is not installed: pip install 'lrl-keras[beam]'; or leave out `runner=` "
             "to work on this machine"
         ) from None
     finally:
@@ -131,7 +131,7 @@ def _report(shard, out):
 
 @contextlib.contextmanager
 def _watched(shards, out, on_done):
-    """Context in which `on_done` is called with every shard whose report has appeared."""
+    """Open a context in which `on_done` is called with every shard whose report has appeared."""
     waiting = {files.name_of(report_path(out, shard.name)): shard for shard in shards}
     stop = threading.Event()
 

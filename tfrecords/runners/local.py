@@ -113,7 +113,7 @@ class Worker:
         self._send(function)
 
     def call(self, name, task):
-        """What `function` returns for a task.
+        """Call `function` on a task and return what it returns.
 
         Args:
             name: of the task, for errors.

@@ -96,7 +96,7 @@ class _Video:
 
 
 def _paths(root):
-    """Path of each `_Video` on disk."""
+    """Find the path of each `_Video` on disk."""
     folders = Folders(root)
     names = {name.lower(): name for name in folders.names("")}
     there = {folder: names[folder.lower()] for folder in _LABELS if folder.lower() in names}
@@ -114,7 +114,7 @@ def _paths(root):
 
 
 def _test(root):
-    """Each `_Video` on the official list."""
+    """Read the official list: a set of `_Video`s."""
     path = files.join(root, LIST)
     if not files.is_file(path):
         raise InputError(
@@ -136,9 +136,9 @@ def _test(root):
 
 
 def _splits(videos, test, val_fraction, seed):
-    """Split of each video on disk."""
+    """Choose the split of each video on disk."""
     identities = {video.identity for video in videos if video not in test}
-    # So that val has celebrities, of whom alone there are fakes, as well as others.
+    # Kinds give val celebrities, of whom alone there are fakes, as well as others.
     kinds = {identity: identity.startswith(f"{_YOUTUBE}/") for identity in identities}
     held_out = hold_out(identities, val_fraction, seed, kinds)
     splits = {}

@@ -54,7 +54,7 @@ class Tree:
         self._folders = Folders(root)
 
     def find(self, place, compression, video):
-        """Path of a video relative to the root, `None` if it is not there.
+        """Find the path of a video relative to the root, `None` if it is not there.
 
         Args:
             place: e.g. `"original_sequences/youtube"`.
@@ -69,7 +69,7 @@ class Tree:
         return None
 
     def videos(self, place, compression):
-        """Names without ending of all videos of a place, sorted."""
+        """List the names without ending of all videos of a place, sorted."""
         names = {
             name.removesuffix(".mp4")
             for folder in _FOLDERS[compression]
@@ -78,7 +78,7 @@ class Tree:
         return sorted(names)
 
     def mask_pair(self, fake_place, fake, real_place, real, compression, mask_from):
-        """The videos for the mask, `None` where the clip's own are the ones."""
+        """Choose the videos for the mask, `None` where the clip's own are the ones."""
         if mask_from == "best":
             for better in COMPRESSIONS[: COMPRESSIONS.index(compression)]:
                 paths = self.find(fake_place, better, fake), self.find(real_place, better, real)
@@ -87,7 +87,7 @@ class Tree:
         return None
 
     def compressions(self, places):
-        """The compressions of which there is any video, in words."""
+        """Name the compressions of which there is any video."""
         there = [
             compression
             for compression in COMPRESSIONS

@@ -70,7 +70,7 @@ def find(root, *, compression="c23", mask_from="best"):
 
 
 def _group(video):
-    """Name of the real video of a fake; the fake's own where it does not say."""
+    """Tell the name of a fake's real video; the fake's own where it does not say."""
     parts = _FAKE_NAME.fullmatch(video)
     return f"{parts['target']}__{parts['scene']}" if parts else video
 

@@ -84,7 +84,7 @@ def find(root, *, val_fraction=VAL_FRACTION.default, seed=SEED.default):
 
 @dataclasses.dataclass(frozen=True)
 class _Video:
-    """What the lists say of a video.
+    """A video as the lists describe it.
 
     Attributes:
         name: its file name.
@@ -132,7 +132,7 @@ def _clip(video, videos):
 
 
 def _videos(root, found):
-    """Every `_Video` of the lists below the root by its name."""
+    """Read every `_Video` of the lists below the root, by its name."""
     folders = Folders(root)
     places = _places(folders)
     lists = [folder for folder in places if folder is not None]
@@ -171,7 +171,7 @@ def _videos(root, found):
 
 
 def _places(folders):
-    """Paths of the videos on disk: by the folder of the list that speaks of them, by name.
+    """Find the videos on disk: paths by the folder of the list that speaks of them, by name.
 
     Videos of which no list speaks are under `None`.
     """
@@ -189,7 +189,7 @@ def _places(folders):
 
 
 def _listed(folders, folder):
-    """(path of the list, `_Video` without its path) of each entry of a folder's list."""
+    """Yield (path of the list, `_Video` without its path) of each entry of a folder's list."""
     inside = f"{folder}/" if folder else ""
     if LABELS in folders.names(folder):
         path = files.join(folders.root, inside + LABELS)

@@ -113,7 +113,7 @@ class _Video:
 
 
 def _videos(root):
-    """The entries of dataset.json, checked."""
+    """Read and check the entries of dataset.json."""
     path = files.join(root, LIST)
     if not files.is_file(path):
         raise InputError(
@@ -155,20 +155,20 @@ def _name(key):
 
 
 def _original(fake, recording):
-    """Name of the clip of `recording` that a fake's name points to; its own where it does not."""
+    """Tell which clip of `recording` a fake's name points to; itself where it points to none."""
     _, _, rest = fake.partition("_")
     return rest if rest.startswith(f"{recording}_") else fake
 
 
 def _path(folders, video):
-    """Where a video lies, `None` if it is not on disk."""
+    """Find the path of a video, `None` if it is not on disk."""
     parts = video.key.split("/")
     flat = f"{parts[0]}/videos/{parts[-1]}"
     return next((path for path in (video.key, flat) if folders.has(path)), None)
 
 
 def _real(video, original, folders):
-    """Path of the original clip of a fake, or `None` and why it cannot be compared with it."""
+    """Find the path of a fake's original clip, or `None` and why the two cannot be compared."""
     if original is None:
         return None, f"{LIST} names no original clip {video.group}.mp4"
     path = _path(folders, original)

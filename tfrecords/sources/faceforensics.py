@@ -89,7 +89,7 @@ def _check_lists(root):
 
 
 def _targets(root):
-    """(split, target, source) of the official lists; each target once."""
+    """Yield (split, target, source) of the official lists; each target once."""
     seen = {}
     for split in SPLITS:
         path = files.join(root, "splits", f"{split}.json")

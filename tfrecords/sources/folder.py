@@ -15,7 +15,7 @@ from lrl_keras.media.images import shown
 from lrl_keras.system import files
 from lrl_keras.system.options import Option
 from tfrecords.clips import Clip, Lister
-from tfrecords.examples.image_group import PictureGroup as Group
+from tfrecords.examples.image_group import ImageGroup as Group
 from tfrecords.sources.own_files import few, in_folders
 from tfrecords.sources.own_list import in_list
 from tfrecords.sources.splits import SEED, SIZES, VAL_FRACTION, assign, hold_out, shuffled
@@ -31,10 +31,10 @@ OPTIONS = {
         "instead of the folders",
         metavar="FILE",
     ),
-    "crop": Option("face", "find the face and crop it, or take whole pictures", ("face", "none")),
+    "crop": Option("face", "find the face and crop it, or take whole images", ("face", "none")),
     "sequences": Option(False, "take a folder of images as one clip, not each image"),
     "split_by": Option(
-        "video", "what is never divided among splits; a fake stays with its source", 
+        "video", "what is never divided among splits; a fake stays with its source",
         ("video", "identity"),
     ),
     "splits": SIZES,
@@ -64,7 +64,7 @@ def find(
         root: folder that holds `real` and `fake`, or `train`, `val` and `test` with these; with
             `csv` the one that the list's paths are relative to.
         csv: path of a list, see `tfrecords.sources.own_list`.
-        crop: `"face"`, or `"none"` for pictures that are face crops already.
+        crop: `"face"`, or `"none"` for images that are face crops already.
         sequences: whether a folder of images is one clip; not for lists, where the path of a
             folder is one.
         split_by: `"video"`: each clip for itself, or with its source and that one's other fakes;
@@ -137,7 +137,7 @@ def _splits(items, split_by, sizes, val_fraction, seed):
 
 
 def _divided_folders(items, where):
-    """Folders of an identity whose images are in several splits."""
+    """Find folders of an identity whose images are in several splits."""
     splits = {}
     for item in items:
         if item.identity is not None and is_image_name(item.path) and item.path in where:
@@ -146,7 +146,7 @@ def _divided_folders(items, where):
 
 
 def _families(items, split_by):
-    """By path, the name of what must stay together: that of an identity or of a real clip."""
+    """Name, by path, what must stay together: an identity or a real clip with its fakes."""
     above = {}
 
     def top(name):
@@ -179,9 +179,9 @@ def _check_identities(items):
 
 
 def _grouped(items, where, seed):
-    """(item, name of its group) in the order in which they are prepared.
+    """Yield (item, name of its group) in the order in which they are prepared.
 
-    A real clip and its fakes make a group; pictures share one, for
+    A real clip and its fakes make a group; images share one, for
     `tfrecords.examples.image_group`. Groups are shuffled, so that every shard holds real and fake
     ones.
     """

@@ -1,4 +1,4 @@
-"""What is on disk below a dataset's root."""
+"""The files and folders below a dataset's root."""
 
 import re
 
@@ -22,7 +22,7 @@ class Folders:
         self._names = {}
 
     def names(self, folder):
-        """Names of what lies in a folder, sorted; none where there is no such folder.
+        """List the names of what lies in a folder, sorted; none where there is no such folder.
 
         Without hidden ones and those that are no text.
         """
@@ -34,16 +34,16 @@ class Folders:
         return self._names[folder].keys()
 
     def has(self, path):
-        """Whether a path is there, file or folder."""
+        """Tell whether a path is there, file or folder."""
         folder, _, name = path.rpartition("/")
         return name in self.names(folder)
 
     def videos(self, folder):
-        """Names of the MP4s in a folder, sorted."""
+        """List the names of the MP4s in a folder, sorted."""
         return [name for name in self.names(folder) if name.endswith(".mp4")]
 
     def walk(self, depth=5):
-        """All folders down to `depth` below the root, the root first, each before those in it."""
+        """Yield all folders down to `depth` below the root, each before those in it."""
         waiting = [("", 0)]
         for folder, level in waiting:
             yield folder
@@ -58,7 +58,7 @@ class Folders:
 
 
 def _is_text(name):
-    """Whether a name can be written into records: some file systems hold any bytes."""
+    """Tell whether a name can be written into records: some file systems hold any bytes."""
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -14,7 +14,7 @@ _UNFIT = ("Cc", "Cs", "Zl", "Zp")
 
 
 def read_json(path):
-    """The content of a JSON file.
+    """Read a JSON file.
 
     Raises:
         InputError: naming the file and, where it is no JSON, the line.
@@ -26,7 +26,7 @@ def read_json(path):
 
 
 def read_lines(path):
-    """(number from 1, line) of the lines of a text file that are not empty.
+    """Read the lines of a text file that are not empty: (number from 1, line).
 
     Raises:
         InputError: naming the file; it cannot be read.
@@ -36,7 +36,7 @@ def read_lines(path):
 
 
 def read_table(path, columns):
-    """(number of the line, values) of the rows of a CSV file with a header.
+    """Read the rows of a CSV file with a header: (number of the line, values).
 
     Args:
         path: the file.
@@ -66,7 +66,7 @@ def read_table(path, columns):
 
 
 def is_name(value):
-    """Whether a value of a list may be the name of a file or folder inside another one."""
+    """Tell whether a value of a list may be the name of a file or folder inside another one."""
     return (
         isinstance(value, str)
         and value not in ("", ".", "..")
@@ -75,7 +75,7 @@ def is_name(value):
 
 
 def is_path(value):
-    """Whether a value of a list may be a path that does not lead out of the dataset."""
+    """Tell whether a value of a list may be a path that does not lead out of the dataset."""
     return isinstance(value, str) and all(map(is_name, value.split("/")))
 
 

@@ -41,7 +41,7 @@ class Item:
 
 
 def in_folders(root, sequences):
-    """Items of the folders `real` and `fake`, or of these in `train`, `val` and `test`.
+    """List the items of the folders `real` and `fake`, or of these in `train`, `val` and `test`.
 
     The folder right below `fake` in which a clip lies is its method, the next one, or that right
     below `real`, its identity.
@@ -73,13 +73,13 @@ def in_folders(root, sequences):
 
 
 def few(names):
-    """Some of many names, for a line of text."""
+    """Name some of many names in a line of text."""
     names = list(names)
     return ", ".join(map(shown, names[:_NAMED])) + (", ..." if len(names) > _NAMED else "")
 
 
 def _bases(root):
-    """(split or `None`, path that ends with a slash or `""`) of what holds `real` and `fake`."""
+    """List what holds `real` and `fake`: (split or `None`, path that ends with a slash or `""`)."""
     if not files.is_folder(root):
         raise InputError(f"{root}: no such folder; give one with folders real and fake in it")
     folders = Folders(root)
@@ -103,7 +103,7 @@ def _bases(root):
 
 
 def _clips(root, folder, sequences):
-    """Paths below a folder that are clips, and those of files that are none."""
+    """List the paths below a folder that are clips, and those of files that are none."""
     path = files.join(root, folder)
     try:
         paths = sorted(files.walk(path), key=natural_key) if files.is_folder(path) else []
@@ -122,7 +122,7 @@ def _clips(root, folder, sequences):
 
 
 def _sequences(folder, paths):
-    """The uppermost folder that holds images, by image."""
+    """Find the uppermost folder that holds images, by image."""
     holders = {name.rpartition("/")[0] for name in paths if is_frame_name(name)}
     if "" in holders:
         raise InputError(

@@ -26,7 +26,7 @@ _LABELS = {"0": 0, "real": 0, "1": 1, "fake": 1}
 
 
 def in_list(root, path):
-    """Items of a list.
+    """Read the items of a list.
 
     Args:
         root: path or URL of what the list's paths are relative to.
@@ -65,7 +65,7 @@ def in_list(root, path):
 
 
 def _rows(path):
-    """Names of the columns, and (line number, dict of values by column) of the rows."""
+    """Read the names of the columns, and (line number, dict of values by column) of the rows."""
     file = io.StringIO(_text(path), newline="")
     header = file.readline()
     columns, delimiter = _columns(path, header)
@@ -90,7 +90,7 @@ def _rows(path):
 
 
 def _columns(path, header):
-    """Names of the columns, and the sign between them."""
+    """Read the names of the columns, and the sign between them."""
     for delimiter in _DELIMITERS:
         columns = [name.strip().strip('"').lower() for name in header.split(delimiter)]
         if set(REQUIRED) <= set(columns):
@@ -137,7 +137,7 @@ def _item(row, root, folders):
 
 
 def _path(value, root):
-    """The path below the root, without detours."""
+    """Normalise a path to one below the root, without detours."""
     base = os.fspath(root) if files.is_url(root) else os.path.abspath(root)
     inside = value.removeprefix(base.rstrip("/") + "/")
     path = posixpath.normpath(inside) if inside else "."
@@ -158,7 +158,7 @@ def _check_sources(path, items, lines):
 
 
 def _check_splits(path, items, lines):
-    """All clips have a split or none has, and those made from one real clip have its."""
+    """Check that all clips have a split or none has, and a fake that of its real clip."""
     kin = {}
     for item in items:
         if (item.split is None) != (items[0].split is None):

@@ -6,7 +6,6 @@ than its surroundings, as a face that comes from elsewhere has. These are no fac
 the same.
 """
 
-import dataclasses
 import zlib
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from skimage import filters, transform
 from lrl_keras.errors import InputError
 from lrl_keras.media import images
 from tfrecords.clips import Clip, Lister
-from tfrecords.examples.clip_group import example, new_report
+from tfrecords.examples.group import Job, example, new_report
 
 NAME = "photographs"
 ROOT = Path(skimage.__file__).parent / "data"
@@ -43,7 +42,7 @@ PHOTOGRAPHS = {
 
 
 def find(root):
-    """The photographs below `root`, one real and one forged clip each.
+    """List the photographs below `root`, one real and one forged clip each.
 
     Args:
         root: folder with the photographs, usually `ROOT`.
@@ -64,20 +63,13 @@ def find(root):
     return found.listing(f"{root}: has no photograph")
 
 
-@dataclasses.dataclass(frozen=True)
-class Job:
-    """One clip of a group."""
-
-    clip: Clip
-
-
 class Group:
     """The real and the forged clip of one photograph.
 
     Args:
         clips: the clips of one photograph.
         root: folder of the photographs.
-        settings: `tfrecords.examples.clip_group.Settings`; `frames_per_video` cuts of `image_size`
+        settings: `tfrecords.examples.group.Settings`; `frames_per_video` cuts of `image_size`
             are made.
     """
 
@@ -87,7 +79,7 @@ class Group:
         self.jobs = [Job(clip) for clip in clips]
 
     def examples(self, job):
-        """The examples of one of `jobs` and the report that goes into the manifest."""
+        """Make the examples of one of `jobs`, and the report that goes into the manifest."""
         clip, count = job.clip, self.settings.frames_per_video
         photograph = images.read_image(self.root / clip.path)
         examples = []
@@ -104,7 +96,7 @@ class Group:
 
 
 def random_cut(photograph, size, rng):
-    """A square cut of random place and scale, mirrored or not, resized to `size`.
+    """Cut out a square of random place and scale, mirrored or not, resized to `size`.
 
     Args:
         photograph: uint8 (H, W, 3).
@@ -171,7 +163,7 @@ def _add_noise(image, rng):
 
 
 def _soft_ellipse(side, rng):
-    """(side, side): 1 inside a random ellipse near the middle, falling to 0 at its border."""
+    """Make (side, side): 1 inside a random ellipse near the middle, falling to 0 at its border."""
     centre = rng.uniform(0.35, 0.65, 2) * side
     radii = rng.uniform(0.2, 0.38, 2) * side
     angle, softness = rng.uniform(0, np.pi), rng.uniform(0.08, 0.25)

@@ -109,7 +109,7 @@ def find(
 
 
 def _people(root):
-    """Paths of images and videos by identity, and those of all other files."""
+    """Find the paths of images and videos by identity, and those of all other files."""
     if not files.is_folder(root):
         raise InputError(f"{root}: no such folder; give a folder of real images or videos")
     try:
@@ -128,7 +128,7 @@ def _people(root):
 
 
 def _common(path, identity, split, seed):
-    """What all clips of a file have in common."""
+    """Collect the fields that all clips of a file share."""
     return {
         "split": split,
         "dataset": NAME,
@@ -143,7 +143,7 @@ def _common(path, identity, split, seed):
 
 
 def _clips(common, methods, forgeries, crops):
-    """The real clips of a file and the forged ones."""
+    """Yield the real clips of a file and the forged ones."""
     for view in range(crops):
         video = common["video"] + (f"@{view + 1}" if view else "")
         real = FaceClip(label=0, method=REAL, view=view, **{**common, "video": video})
@@ -161,7 +161,7 @@ def _clips(common, methods, forgeries, crops):
 
 
 def _donors(clip, people, names, place):
-    """Paths of files of some other identities among `names`, a random one of each."""
+    """Draw the paths of files of some other identities among `names`, a random one of each."""
     rng = generator(clip, "donors", clip.copy, clip.view)
     others = rng.choice(len(names) - 1, min(_DONORS, len(names) - 1), replace=False)
     donors = [people[names[other + (other >= place)]] for other in others]

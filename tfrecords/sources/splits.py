@@ -49,7 +49,7 @@ def assign(names, sizes, seed, kinds=None):
 
 
 def hold_out(names, fraction, seed, kinds=None):
-    """The part of `names` that is taken from train for val: a set.
+    """Choose the part of `names` that is taken from train for val: a set.
 
     At least one, of each of `kinds` as in `assign`, where `fraction` is above 0 and there are two.
     """
@@ -62,7 +62,7 @@ def hold_out(names, fraction, seed, kinds=None):
 
 
 def shuffled(names, seed):
-    """The names in an order that depends on them and the seed alone."""
+    """Put the names into an order that depends on them and the seed alone."""
     return sorted(names, key=lambda name: _draw(name, seed))
 
 

@@ -29,7 +29,7 @@ def find(root, *, val_fraction=VAL_FRACTION.default, seed=SEED.default):
     """List the archives.
 
     One archive is one clip, whose frames are those of all sequences in it, one sequence after
-    the other. Folders of unpacked archives are taken as well. The pictures are face crops
+    the other. Folders of unpacked archives are taken as well. The images are face crops
     already, and no fake has a real video.
 
     Args:
@@ -73,7 +73,7 @@ def find(root, *, val_fraction=VAL_FRACTION.default, seed=SEED.default):
 
 
 def _base(root, folders):
-    """Where below the root the four folders lie: `""` or a path that ends with a slash."""
+    """Find the place of the four folders below the root: `""` or a path that ends with a slash."""
     if not files.is_folder(root):
         raise InputError(f"{root}: no such folder; give the root of WildDeepfake")
     for base in ("", f"{_INNER}/"):
@@ -87,7 +87,7 @@ def _base(root, folders):
 
 
 def _archives(root, folders, folder):
-    """Path by stem of the archives in a folder, and of those that are there unpacked only."""
+    """Find the archives in a folder, and those that are there unpacked only: path by stem."""
     found = {}
     names = sorted(folders.names(folder), key=natural_key)
     for name in filter(archives.is_archive, names):

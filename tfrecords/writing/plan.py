@@ -1,4 +1,4 @@
-"""Which clips go into which shard, and what a shard's bytes depend on."""
+"""The division of clips into shards, and fingerprints of all that a shard's bytes depend on."""
 
 import dataclasses
 import hashlib
@@ -24,7 +24,7 @@ def plan_shards(clips, root, settings, about):
     Args:
         clips: list of `Clip`.
         root: the dataset's folder.
-        settings: `tfrecords.examples.clip_group.Settings`.
+        settings: `tfrecords.examples.group.Settings`.
         about: JSON-able; what else the bytes depend on.
 
     Returns:
@@ -50,12 +50,12 @@ def plan_shards(clips, root, settings, about):
 
 
 def size_of_clips(shard, root):
-    """Bytes of all that a shard is made from."""
+    """Sum up the bytes of all that a shard is made from."""
     return sum(_size(root, path) for path in _files(shard.clips))
 
 
 def fingerprint(clips, root, about):
-    """What tells a shard of these clips from any other, or from one of changed files.
+    """Hash all that tells a shard of these clips from any other, or from one of changed files.
 
     Args:
         clips, root, about: as for `plan_shards`.

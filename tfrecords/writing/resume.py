@@ -1,4 +1,4 @@
-"""What an earlier run left in the records' folder, and what of it may be kept."""
+"""The remains of an earlier run in the records' folder, and the part of them that may be kept."""
 
 import contextlib
 import fcntl
@@ -20,7 +20,7 @@ _WAY_OUT = "choose another folder, or overwrite (--overwrite) to make the record
 
 
 def finished(out, identity, progress):
-    """The `Records` in `out` if they are all that `identity` asks for, else `None`.
+    """Open the `Records` in `out` if they are all that `identity` asks for, else `None`.
 
     Args:
         out: the records' folder.
@@ -99,7 +99,7 @@ def begin(out, identity, overwrite):
 
 
 def kept_reports(out, identity, progress):
-    """Reports of the finished shards whose checksum holds, by name.
+    """Read the reports of the finished shards whose checksum holds, by name.
 
     Args:
         out, identity, progress: as in `finished`.
@@ -145,7 +145,7 @@ def _is_at(file, path):
 
 
 def _earlier(out, overwrite):
-    """Identity of the records in `out`, `None` where there are none; a text if unknown."""
+    """Read the identity of the records in `out`, `None` where there are none; a text if unknown."""
     try:
         if _has_manifest(out):
             return _identity(manifests.read(out))
@@ -169,7 +169,7 @@ def _identity(manifest):
 
 
 def _difference(earlier, identity):
-    """How the records of `earlier` differ from what is asked for, in words; "" if they don't."""
+    """Say in words how the records of `earlier` differ from those asked for; "" if they don't."""
     if earlier is None:
         return ""
     if earlier["source"] != identity["source"]:

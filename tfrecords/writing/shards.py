@@ -42,7 +42,7 @@ def write_shard(shard, on_clip=None, *, root, out, settings, group_type=Group):
         on_clip: called with (path, finished) when a clip is begun and when it is finished.
         root: the dataset's folder.
         out: the records' folder.
-        settings: `tfrecords.examples.clip_group.Settings`.
+        settings: `tfrecords.examples.group.Settings`.
         group_type: what turns the clips of one group into examples. Defaults to
             `tfrecords.examples.clip_group.Group`, for videos.
 
@@ -69,7 +69,7 @@ def write_shard(shard, on_clip=None, *, root, out, settings, group_type=Group):
 
 
 def read_report(out, name):
-    """The report of a finished shard, `None` where there is none."""
+    """Read the report of a finished shard, `None` where there is none."""
     try:
         return json.loads(files.read_bytes(report_path(out, name)))
     except (OSError, ValueError):
@@ -77,7 +77,7 @@ def read_report(out, name):
 
 
 def report_path(out, name):
-    """Where the report of a shard is while its run is not complete."""
+    """Build the path of a shard's report while its run is not complete."""
     return files.join(out, PARTS, f"{name}.json")
 
 
@@ -111,6 +111,6 @@ def _write_shard(shard, on_clip, root, out, settings, group_type):
 
 
 def _groups(clips, root, settings, group_type):
-    """The clips' groups, in order, one at a time."""
+    """Yield the clips' groups, in order, one at a time."""
     for name in dict.fromkeys(clip.group for clip in clips):
         yield group_type([clip for clip in clips if clip.group == name], root, settings)

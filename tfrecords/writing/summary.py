@@ -1,12 +1,12 @@
-"""What became of the clips of a dataset, in numbers and in words."""
+"""The fate of the clips of a dataset, in numbers and in words."""
 
 
 def counts(listing, clips):
-    """What was listed and what became of it.
+    """Count the listed clips and what became of them.
 
     Args:
         listing: `tfrecords.clips.Listing`.
-        clips: the clips, list of `lrl_keras.data.records.ClipReport`.
+        clips: the clips, list of `lrl_keras.data.clip_report.ClipReport`.
 
     Returns:
         dict of numbers by split, kind (`"real"`, `"fake"`) and method.
@@ -27,14 +27,14 @@ def counts(listing, clips):
 
 
 def nothing(root, clips):
-    """The message where no clip gave an example."""
+    """Write the message where no clip gave an example."""
     first = next(clip for clip in clips if clip.unusable)
     reason = "; ".join(first.dropped) or first.unusable
     return f"{root}: no usable frame in {len(clips)} clips, the first one, {first.path}: {reason}"
 
 
 def warnings(records):
-    """What a user should know before training on finished records, a line each."""
+    """Yield a line for each thing to know before training on finished records."""
     for split in records.arguments["only"]:
         shards = [shard for shard in records.shards if shard.split == split]
         real, forged = sum(shard.real for shard in shards), sum(shard.forged for shard in shards)
@@ -53,7 +53,7 @@ def warnings(records):
 
 
 def _missing(found):
-    """A line for each method of whose listed clips none is there."""
+    """Yield a line for each method of whose listed clips none is there."""
     listed, missing = {}, {}
     for kinds in found.values():
         for methods in kinds.values():

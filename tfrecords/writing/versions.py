@@ -8,7 +8,7 @@ _PACKAGES = ("tensorflow", "keras", "av", "mtcnn", "pillow", "numpy", "scikit-im
 
 
 def versions():
-    """Versions by name of package, for the manifest."""
+    """Read the versions by name of package, for the manifest."""
     return {
         "lrl_keras": lrl_keras.__version__,
         **{package: metadata.version(package) for package in _PACKAGES},

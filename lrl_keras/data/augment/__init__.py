@@ -1,4 +1,4 @@
-"""Augmentations, one file each."""
+"""Augmentations of training examples."""
 
 from lrl_keras.data.augment.choices import AUGMENTATIONS, augmentation
 

@@ -11,10 +11,9 @@ from lrl_keras.media import images
 
 
 def augmentation(name, image_size):
-    """The function that changes one example and resizes it.
+    """Return the function that changes one example and resizes it.
 
-    All of them are stateless: the same seed makes the same change, in whatever order, thread or
-    process it runs.
+    All of them are stateless: the same seed makes the same change, in any order, thread or process.
 
     Args:
         name: one of `AUGMENTATIONS`.
@@ -29,12 +28,12 @@ def augmentation(name, image_size):
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
-    """A kind of random changes.
+    """Augmentation as training offers it.
 
     Attributes:
         make: `make(image_size)` gives a function as `augmentation` describes it.
-        help: what it does, for `--help`.
-        validated: whether a training with it is validated on faces changed so, too.
+        help: its changes in words, for `--help`.
+        validated: whether a training with it changes the faces of its validation, too.
     """
 
     make: Callable

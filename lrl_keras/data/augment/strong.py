@@ -1,4 +1,4 @@
-"""The strong augmentation: what may happen to a picture on its way to the detector."""
+"""The strong augmentation: changes that may meet an image on its way to the detector."""
 
 import keras
 import tensorflow as tf
@@ -17,7 +17,7 @@ _ERASED = (0.02, 0.1)
 
 
 class Strong:
-    """Rotation, zoom, blur, colour, noise, JPEG and erasing, each for a part of the examples.
+    """Rotation, zoom, blur, colour, noise, JPEG and erasing, each for a share of the examples.
 
     | in this order | share | strength |
     |---|---|---|
@@ -29,29 +29,28 @@ class Strong:
     | JPEG compression | 0.5 | quality 40 to 99 |
     | erasing | 0.2 | a grey rectangle, each side 0.14 to 0.32 of the image's |
 
-    Rotation, blur, brightness, contrast and JPEG are as strong as in DeepfakeBench, where blur
-    meets every second image; noise is as strong as in the solution that won the Deepfake
-    Detection Challenge, zoom half as strong.
+    Rotation, blur, brightness, contrast and JPEG are as strong as in DeepfakeBench, whose share of
+    blur is 0.5. Noise is as strong as in the solution that won the Deepfake Detection Challenge,
+    zoom half as strong.
 
     The mask is rotated and zoomed with its image; a pixel of it is forged where at least half of
-    it is. What comes in from outside is mirrored at the border, in image and mask alike. Nothing
-    else touches the mask: an erased patch of a forgery stays marked as forged, and the model must
-    tell it from what is left around it.
+    it is. Beyond the border, image and mask are mirrored. Nothing else changes the mask: an erased
+    part of a forgery stays marked as forged, and the model must infer it from its surroundings.
 
     References: Yan et al., "DeepfakeBench", NeurIPS 2023; Seferbekov, "DeepFake Detection (DFDC)
     Solution", 2020; Zhong et al., "Random Erasing Data Augmentation", AAAI 2020.
     """
 
-    # One example at a time: a batch at once was no faster on a CPU for the same change, and
-    # every example would have to go through every change.
+    # Examples are changed one at a time: on a CPU a batch was no faster for the same change, and
+    # every example of it would have to go through every change.
 
     def __init__(self):
         layers = keras.layers
-        # Without a seed a layer draws one from Python's generator, which the model's weights are
-        # drawn from as well; the policy may be mixed_float16.
+        # The seed is not used, but without one a layer draws it from Python's generator, which the
+        # model's weights depend on. The dtype is fixed, as the policy may be mixed_float16.
         common = {"dtype": "float32", "data_format": "channels_last", "seed": 0}
         colours = {"value_range": (0, 1), **common}
-        # Keras multiplies the saturation by f / (1 - f).
+        # Keras takes f for a factor of f / (1 - f).
         saturation = tuple(factor / (1 + factor) for factor in _SATURATION)
         self._rotation = _ready(layers.RandomRotation(_ROTATION, fill_mode="reflect", **common))
         self._zoom = _ready(layers.RandomZoom((-_ZOOM, _ZOOM), **common))
@@ -81,15 +80,15 @@ class Strong:
         Returns:
             image and mask in the same form.
         """
-        pictures = tf.cast(image, tf.float32)[None] / 255, mask[None]
-        images, masks = _sometimes(0.5, _fold_in(seed, 1), self._move, pictures)
+        example = tf.cast(image, tf.float32)[None] / 255, mask[None]
+        images, masks = _sometimes(0.5, _fold_in(seed, 1), self._move, example)
         for number, (share, change) in enumerate(self._changes, 2):
             images = _sometimes(share, _fold_in(seed, number), change, images)
         return tf.cast(tf.round(tf.clip_by_value(images[0], 0, 1) * 255), tf.uint8), masks[0]
 
-    def _move(self, seeds, pictures):
-        images, masks = pictures
-        # Both at once: each interpolation takes away some of the high frequencies.
+    def _move(self, seeds, example):
+        images, masks = example
+        # Rotation and zoom are one step: each interpolation removes some of the high frequencies.
         rotation = self._rotation.get_random_transformation(images, True, seeds)
         zoom = self._zoom.get_random_transformation(images, True, seeds)["height_zoom"]
         centre = (tf.cast(tf.shape(images)[1], tf.float32) - 1) / 2
@@ -101,7 +100,7 @@ class Strong:
 
 
 class _Seeds(keras.random.SeedGenerator):
-    """Stands where Keras expects a generator with a state, but follows from one seed alone."""
+    """Generator in the form that Keras expects, without a state beyond the one seed."""
 
     def __init__(self, seed):  # The superclass would make a variable.
         self._seed = seed
@@ -113,16 +112,16 @@ class _Seeds(keras.random.SeedGenerator):
 
 
 def _ready(layer):
-    # In a `tf.data` pipeline it is TensorFlow that computes, under any backend.
+    # In a `tf.data` pipeline, TensorFlow computes under any backend of Keras.
     layer.backend.set_backend("tensorflow")
     return layer
 
 
-def _sometimes(share, seed, change, pictures):
-    """`change(seeds, pictures)` for `share` of all seeds, otherwise `pictures`."""
+def _sometimes(share, seed, change, example):
+    """Return `change(seeds, example)` for `share` of all seeds, otherwise `example`."""
     seeds = _Seeds(seed)
     wanted = tf.random.stateless_uniform((), seeds.next()) < share
-    return tf.cond(wanted, lambda: change(seeds, pictures), lambda: pictures)
+    return tf.cond(wanted, lambda: change(seeds, example), lambda: example)
 
 
 def _drawn_by(*layers):
@@ -139,7 +138,7 @@ def _drawn_by(*layers):
 
 
 def _with_a_margin(change):
-    # Keras blurs as if the picture were black all around.
+    # Keras blurs as if the image were black beyond its border.
     margin = _KERNEL // 2
     inside = slice(margin, -margin)
 

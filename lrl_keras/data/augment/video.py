@@ -1,4 +1,4 @@
-"""A face as it comes out of a compressed video or photograph: half of the augmentation `video`."""
+"""Lower resolution and compression as of videos: the first half of the augmentation `video`."""
 
 import numpy as np
 import tensorflow as tf
@@ -25,8 +25,8 @@ def as_in_video(image, mask, size, seed):
     | or else JPEG | 0.15 | quality 30 to 95 |
     | size of the network | 1 | bilinear |
 
-    Real and forged examples are treated alike, so that neither resolution nor compression tells
-    the label. What happens follows from the seed alone.
+    Real and forged examples are treated alike, so that neither resolution nor compression reveals
+    the label. All chance follows from the seed.
 
     Args:
         image: uint8 tensor (H, H, 3).
@@ -39,7 +39,7 @@ def as_in_video(image, mask, size, seed):
     """
 
     def change(image, mask, seed):
-        # NumPy wants seeds that are not negative.
+        # NumPy accepts no negative seeds.
         rng = np.random.default_rng(seed.view(np.uint64))
         return compressed(image, size, rng), _resized_mask(mask, size)
 
@@ -48,7 +48,7 @@ def as_in_video(image, mask, size, seed):
 
 
 def compressed(image, size, rng):
-    """A picture after what `as_in_video` does to it.
+    """Lower the resolution of an image and compress it, as `as_in_video` does.
 
     Args:
         image: uint8 (H, H, 3), RGB.
@@ -74,7 +74,7 @@ def compressed(image, size, rng):
 
 
 def _last_frame(image, rng):
-    # Most frames of a video are predicted from others, which compresses them harder than a first.
+    # Most frames of a video are predicted from others, which compresses them more than a first one.
     dy, dx = rng.integers(-_MOTION, _MOTION, 2, endpoint=True)
     count = _FRAMES[rng.integers(len(_FRAMES))]
     crf = rng.uniform(*_CRF)
@@ -92,7 +92,7 @@ def _shifted(image, dy, dx):
 
 
 def _resized_mask(mask, size):
-    picture = Image.fromarray(mask[..., 0] * np.uint8(255)).resize(
+    resized = Image.fromarray(mask[..., 0] * np.uint8(255)).resize(
         (size, size), Image.Resampling.BOX
     )
-    return (np.asarray(picture) >= 128).astype(np.uint8)[..., None]
+    return (np.asarray(resized) >= 128).astype(np.uint8)[..., None]

@@ -1,7 +1,7 @@
-"""Forgeries made from real faces, on arrays alone: self-blended and swapped ones.
+"""Forgeries made from real faces, as arrays: self-blended and swapped ones.
 
-Every function takes its randomness from a `numpy.random.Generator`, so that the same arguments
-give the same forgery.
+All randomness comes from a `numpy.random.Generator`, so that the same arguments give the same
+forgery.
 """
 
 from lrl_keras.data.blending.forging import METHODS, SELF_BLENDED, SWAP, Target, forge, target

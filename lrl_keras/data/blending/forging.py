@@ -1,4 +1,4 @@
-"""A real face and what is forged of it: the same view, retouched alike, but for one region."""
+"""Pairs of a real and a forged face: the same view, retouched alike, but for one region."""
 
 import dataclasses
 
@@ -15,13 +15,13 @@ METHODS = (SELF_BLENDED, SWAP)
 
 _RETOUCHED = 0.5
 _TRIES = 4
-# Mean levels by which a forged region must differ from what was there.
+# Mean levels (of 255) by which a forged region must differ from the real one.
 _LEAST = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Target:
-    """A view of a real face that forgeries are made of.
+    """View of a real face that forgeries are made from.
 
     Attributes:
         view: the `lrl_keras.data.blending.views.View` as it was cut out.
@@ -33,7 +33,7 @@ class Target:
 
 
 def target(view, rng):
-    """The `Target` of a view: retouched as a whole or not, so that retouching tells nothing."""
+    """Make the `Target` of a view, retouched or not, so that retouching reveals no label."""
     return Target(view, retouch(view.image, rng) if rng.random() < _RETOUCHED else view.image)
 
 
@@ -43,14 +43,13 @@ def forge(method, target, donor, rng):
     Args:
         method: one of `METHODS`.
         target: a `Target`.
-        donor: a view of another's face for `"swap"`, about as large, mirrored where that is held
-            more like the target's; otherwise not looked at.
+        donor: for `"swap"`, a view of another person's face of about the same size, which is
+            mirrored where that brings its pose nearer to the target's; otherwise not used.
         rng: `numpy.random.Generator`.
 
     Returns:
-        the forgery, uint8 (S, S, 3), and its mask, uint8 (S, S) of 0 and 1: where more than half
-        of the blending's full share is blended in. The mask is empty where nothing could be
-        forged.
+        the forgery, uint8 (S, S, 3), and its mask, uint8 (S, S) of 0 and 1: 1 where the weight of
+        the blending is above 0.5. The mask is empty where nothing could be forged.
 
     Raises:
         InputError: landmarks that span no face.

@@ -1,16 +1,17 @@
-"""Pictures warped over a coarse grid, which Pillow does in one step of bicubic interpolation."""
+"""Images warped by a coarse grid, in one step of Pillow's bicubic interpolation."""
 
 import numpy as np
 from PIL import Image
 
 
 def warp(image, places, box=None):
-    """Sample a picture where a grid says.
+    """Sample an image at the places that a grid gives.
 
     Args:
         image: uint8 (H, W, 3).
-        places: float array (rows, columns, 2) of (x, y): where in `image` the corners of the cells
-            lie that `box` is divided into, evenly; places outside are moved to the border.
+        places: float array (rows, columns, 2) of (x, y) in pixels of `image`: `box` is divided
+            into even cells, and these are the places of their corners. Those outside of the image
+            are moved to its border.
         box: (left, top, right, bottom) in pixels of the result. Defaults to all of `image`.
 
     Returns:
@@ -22,7 +23,7 @@ def warp(image, places, box=None):
     places = np.clip(places, 0, np.array([width, height]) - 1e-3)
     ys = np.rint(np.linspace(0, bottom - top, rows + 1)).astype(int).tolist()
     xs = np.rint(np.linspace(0, right - left, columns + 1)).astype(int).tolist()
-    # Corners of a cell as Pillow wants them: upper left, lower left, lower right, upper right.
+    # Corners of a cell in Pillow's order: upper left, lower left, lower right, upper right.
     corners = np.concatenate(
         [places[:-1, :-1], places[1:, :-1], places[1:, 1:], places[:-1, 1:]], axis=-1
     )
@@ -32,14 +33,14 @@ def warp(image, places, box=None):
         for column in range(columns)
         if xs[column + 1] > xs[column] and ys[row + 1] > ys[row]
     ]
-    picture = Image.fromarray(image).transform(
+    warped = Image.fromarray(image).transform(
         (right - left, bottom - top), Image.Transform.MESH, mesh, Image.Resampling.BICUBIC
     )
-    return np.asarray(picture)
+    return np.asarray(warped)
 
 
 def grid(box, cells):
-    """Corners of the cells of a box: float array (rows + 1, columns + 1, 2) of (x, y).
+    """Return the corners of the cells of a box: float array (rows + 1, columns + 1, 2) of (x, y).
 
     Args:
         box: (left, top, right, bottom).
@@ -47,7 +48,7 @@ def grid(box, cells):
     """
     left, top, right, bottom = box
     rows, columns = cells
-    # As `warp` rounds them.
+    # `warp` rounds them likewise.
     ys = np.rint(np.linspace(0, bottom - top, rows + 1)) + top
     xs = np.rint(np.linspace(0, right - left, columns + 1)) + left
     return np.stack(np.meshgrid(xs, ys), axis=-1)

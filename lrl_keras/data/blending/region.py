@@ -1,4 +1,4 @@
-"""Where a face is, from five landmarks."""
+"""Plane, pose and regions of a face, from five landmarks."""
 
 import dataclasses
 
@@ -7,8 +7,8 @@ from PIL import Image, ImageDraw
 
 from lrl_keras.errors import InputError
 
-# Half the width of a region at heights from its upper to its lower end. Heights are 0 at the
-# eyes and 1 at the mouth, widths are in distances between the eyes; set by eye on portraits.
+# (height, half the width) of each region, from its upper to its lower end. Heights are 0 at the
+# eyes and 1 at the mouth, widths are in distances between the eyes; chosen by eye on portraits.
 _OUTLINES = {
     "forehead": (
         (-1.0, 0.35), (-0.85, 0.7), (-0.5, 0.98), (0, 1.05), (0.5, 1.02), (1, 0.86), (1.3, 0.62),
@@ -25,11 +25,10 @@ _OUTLINES = {
     "lower": ((0.42, 0.5), (0.5, 0.9), (1, 0.84), (1.3, 0.6), (1.5, 0.34), (1.6, 0.12)),
     "mouth": ((0.66, 0.3), (0.72, 0.55), (0.95, 0.68), (1.2, 0.55), (1.34, 0.25)),
 }  # fmt: skip
-# Shares in which regions are drawn: mostly the whole face, as face swaps and re-enactments change
-# it.
+# Shares in which regions are drawn: mostly the whole face, which swaps and re-enactments change.
 KINDS = {"face": 0.4, "forehead": 0.1, "inner": 0.2, "lower": 0.2, "mouth": 0.1}
 
-# How far the cheeks move against the nose when the head turns, in shares of the nose's own way.
+# Shift of the cheeks against the nose when the head turns, over the shift of the nose itself.
 _TURN = 1.7
 _MAX_NOSE = 0.2
 _MIN_FLATNESS = 0.15
@@ -37,13 +36,13 @@ _MIN_FLATNESS = 0.15
 
 @dataclasses.dataclass(frozen=True)
 class FaceAxes:
-    """The plane of a face in an image.
+    """Plane of a face in an image.
 
     Attributes:
         origin: (x, y) in the middle between the eyes, in pixels.
         right: from the left to the right eye, in pixels.
         down: from the origin to the middle of the mouth, in pixels.
-        nose: the nose's place along `right`, 0 in a frontal view.
+        nose: position of the nose along `right`, 0 in a frontal view.
     """
 
     origin: np.ndarray
@@ -53,25 +52,25 @@ class FaceAxes:
 
     @property
     def size(self):
-        """Distance from eyes to mouth in pixels, which a turned head keeps."""
+        """Distance from eyes to mouth in pixels, which stays the same when the head turns."""
         return float(np.hypot(*self.down))
 
     def pixels(self, points):
-        """(N, 2) points of the face's plane in pixels of the image."""
+        """Convert (N, 2) points of the face's plane to pixels of the image."""
         return self.origin + points @ np.stack([self.right, self.down])
 
 
 def face_axes(landmarks):
-    """The plane of a face.
+    """Compute the plane of a face.
 
     Args:
-        landmarks: five points (x, y) as `lrl_keras.media.faces.Face` has them.
+        landmarks: five points (x, y), in the order of `lrl_keras.media.faces.Face`.
 
     Returns:
         a `FaceAxes`.
 
     Raises:
-        InputError: the points span no face, as of one seen from the side, or are no numbers.
+        InputError: the points span no face (one seen from the side, for example) or are no numbers.
     """
     points = np.asarray(landmarks, float)
     if points.shape != (5, 2) or not np.isfinite(points).all():
@@ -86,30 +85,30 @@ def face_axes(landmarks):
 
 
 def pose_distance(landmarks, other):
-    """How differently two faces are held, 0 for the same pose.
+    """Measure the difference of two poses, 0 for the same one.
 
-    Tilt counts little: a swap turns the face back without loss.
+    Tilt has a low weight: a swap turns the face back without loss.
 
     Args:
         landmarks, other: five points (x, y) each; both must span a face.
 
     Returns:
-        float: differences of the nose's place, of the face's proportions and of its tilt in
-        radians, weighed.
+        float: weighted sum of the differences of the nose's position, of the face's proportions and
+        of its tilt in radians.
     """
     poses = np.array([_pose(face_axes(points)) for points in (landmarks, other)])
     return float(np.abs(poses[0] - poses[1]) @ [3, 1, 0.5])
 
 
 def outline(axes, kind="face", stretch=(1, 1, 1)):
-    """The outline of a face.
+    """Compute the outline of a region of a face.
 
     Args:
         axes: a `FaceAxes`.
         kind: `"face"` (brows to chin), `"forehead"` (that and most of the forehead), `"inner"`
-            (brows to below the lips, without the cheeks' borders), `"lower"` (nose to chin)
+            (brows to below the lips, without the edges of the cheeks), `"lower"` (nose to chin)
             or `"mouth"`.
-        stretch: factors of the part above the eyes, of the part below them, of the width.
+        stretch: factors of the height above the eyes, the height below them, and the width.
 
     Returns:
         float array (N, 2) of (x, y) in pixels, which may lie outside of the image.
@@ -121,13 +120,13 @@ def outline(axes, kind="face", stretch=(1, 1, 1)):
     points = np.concatenate(
         [np.stack([halves, heights], axis=1), np.stack([-halves, heights], axis=1)[::-1]]
     )
-    # Of a turned head the near cheek is seen wider, the far one narrower.
+    # When the head is turned, the near cheek looks wider and the far one narrower.
     points[:, 0] -= _TURN * np.clip(axes.nose, -_MAX_NOSE, _MAX_NOSE) * points[:, 0] ** 2
     return axes.pixels(points)
 
 
 def fill(points, shape):
-    """The inside of a polygon.
+    """Fill a polygon.
 
     Args:
         points: float array (N, 2) of (x, y) in pixels.
@@ -148,7 +147,7 @@ def _pose(axes):
 
 
 def random_region(axes, shape, rng, kinds=KINDS):
-    """A region of a face, of a random kind, bent and somewhat larger or smaller.
+    """Draw a region of a face, of a random kind, bent and somewhat larger or smaller.
 
     Args:
         axes: a `FaceAxes`.
@@ -166,7 +165,7 @@ def random_region(axes, shape, rng, kinds=KINDS):
 
 
 def _bent(points, size, rng):
-    """A polygon with its sides bent by a few random waves."""
+    """Bend the sides of a polygon by a few random waves."""
     nodes = np.linspace(0, 1, 8, endpoint=False)[:, None, None]
     dense = points + nodes * (np.roll(points, -1, axis=0) - points)
     dense = np.moveaxis(dense, 0, 1).reshape(-1, 2)

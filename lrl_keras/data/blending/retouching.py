@@ -1,4 +1,4 @@
-"""Small changes to a whole picture: colour, light, sharpness, grain, resolution, compression."""
+"""Small changes to a whole image: colour, light, sharpness, grain, resolution, compression."""
 
 import io
 
@@ -8,21 +8,21 @@ from PIL import Image, ImageFilter
 from lrl_keras.data.blending.weights import resized
 
 _BT601 = np.array([0.299, 0.587, 0.114], np.float32)
-# Rows: luma and two axes of colour (YIQ); hue is an angle and saturation a length in the latter.
+# Rows: luma and the two axes of colour of YIQ, where hue is an angle and saturation a length.
 _TO_YIQ = np.array([_BT601, (0.596, -0.274, -0.322), (0.211, -0.523, 0.312)], np.float32)
 _FROM_YIQ = np.linalg.inv(_TO_YIQ)
-# Share of the changes of colour that are light and shade too, and their strength in natural
-# logarithms, drawn at so many knots a side.
+# Share of recoloured images with uneven light, the range of its strength in natural logarithms, and
+# the knots a side at which it is drawn.
 _SHADED, _SHADE, _KNOTS = 0.3, (0.05, 0.25), 4
 _UPWARDS = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS)
 
 
 def retouch(image, rng):
-    """Change the colours of a picture, its texture, or both, each a little.
+    """Change the colours of an image, its texture, or both, each a little.
 
-    The statistics that a forged face and its surroundings differ in (Shiohara and Yamasaki 2022,
-    Sec. 3.2): shifts of the channels, hue, saturation, brightness and contrast; and one of
-    sharper, softer, through a lower resolution, grainier, or compressed as JPEG.
+    A forged face differs from its surroundings in such statistics (Shiohara and Yamasaki 2022, Sec.
+    3.2). The colours are changed by `recolour`; the texture becomes sharper, softer, grainier, of a
+    lower resolution, or compressed as JPEG.
 
     Args:
         image: uint8 (H, W, 3), RGB.
@@ -31,8 +31,8 @@ def retouch(image, rng):
     Returns:
         uint8 (H, W, 3).
     """
-    # Apart as a rule: what is softer is seen at once, and where it always were, a detector would
-    # not learn to see colours.
+    # Both are seldom changed at once: a softer texture is easy to see, and a detector that could
+    # always rely on it would not learn to see colours.
     kind = rng.random()
     if kind < 0.85:
         image = recolour(image, rng)
@@ -42,7 +42,7 @@ def retouch(image, rng):
 
 
 def recolour(image, rng):
-    """Shift channels, hue, saturation, brightness and contrast of a picture, and some's light.
+    """Shift channels, hue, saturation, brightness and contrast of an image; light some unevenly.
 
     Args:
         image: uint8 (H, W, 3), RGB.
@@ -83,12 +83,12 @@ def _lower_resolution(image, rng):
     height, width = image.shape[:2]
     factor = np.exp(rng.uniform(np.log(1.5), np.log(4)))
     small = max(round(width / factor), 1), max(round(height / factor), 1)
-    picture = Image.fromarray(image).resize(small, Image.Resampling.BILINEAR)
-    return np.asarray(picture.resize((width, height), _UPWARDS[rng.integers(len(_UPWARDS))]))
+    shrunk = Image.fromarray(image).resize(small, Image.Resampling.BILINEAR)
+    return np.asarray(shrunk.resize((width, height), _UPWARDS[rng.integers(len(_UPWARDS))]))
 
 
 def _add_grain(image, rng):
-    # Of one pixel as a sensor's, or of two as what comes out of a generator's last step.
+    # Grains have one pixel, as a sensor's, or two, as those of a generator's last step.
     height, width = image.shape[:2]
     cell = int(rng.integers(1, 3))
     grain = rng.standard_normal((-(-height // cell), -(-width // cell), 3), np.float32)

@@ -1,4 +1,4 @@
-"""A face blended with an altered copy of itself."""
+"""Self-blending: a face blended with an altered copy of itself."""
 
 import numpy as np
 
@@ -8,11 +8,11 @@ from lrl_keras.data.blending.retouching import retouch
 from lrl_keras.data.blending.weights import blend, resized, soften
 
 _RATIOS = (0.75, 1, 1, 1)
-# Share of the copies that are not retouched, and how much farther they are moved then. Few: most of
-# them look like photographs.
+# Share of the copies that are not retouched, and the factor by which these are moved farther. The
+# share is small because most of them look like photographs.
 _MOVED_ALONE, _FARTHER = 0.1, 2.2
-# Share of the retouched copies whose eyes, nose and mouth are moved and stretched, each for itself,
-# as re-enactment does; about these places in the plane of the face.
+# Share of the retouched copies whose eyes, nose and mouth are moved and stretched separately, as by
+# re-enactment, and the places of these features in the plane of the face.
 _REENACTED = 0.4
 _FEATURES = np.array([(-0.5, -0.05), (0.5, -0.05), (0, 0.6), (0, 1)])
 _CELLS, _FINE_CELLS = (8, 8), (24, 24)
@@ -22,20 +22,20 @@ _KNOTS = 5
 def self_blend(image, landmarks, rng, target=None):
     """Blend a face with a copy of itself that is retouched or not, slightly moved and bent.
 
-    Eyes, nose and mouth of some copies are moved and stretched too, as re-enactment does.
+    Eyes, nose and mouth of some copies are moved and stretched too, as by re-enactment.
 
     Args:
         image: uint8 (H, W, 3), RGB, the crop of a real face.
-        landmarks: five points (x, y) of the face in pixels of `image`, as
-            `lrl_keras.media.faces.Face` has them.
+        landmarks: five points (x, y) of the face in pixels of `image`, in the order of
+            `lrl_keras.media.faces.Face`.
         rng: `numpy.random.Generator`.
-        target: uint8 (H, W, 3), what the face is blended into: `image` retouched. Then the copy
-            is not retouched. Defaults to `image` itself, and the copy is, nine times of ten.
+        target: uint8 (H, W, 3), `image` retouched, which a copy that is not retouched is blended
+            into. Defaults to `image` itself; then nine of ten copies are retouched.
 
     Returns:
         the forgery, uint8 (H, W, 3), and the copy's weight at each pixel, float32 (H, W) in
-        [0, 1]: the forgery is equal to the target where the weight is 0. The copy may be blended
-        in at less than this weight (0.75 times, at least), evenly over the region.
+        [0, 1]: the forgery is equal to the target where the weight is 0. One of four copies is
+        blended in at 0.75 times this weight.
 
     Raises:
         InputError: the landmarks span no face.
@@ -56,7 +56,7 @@ def self_blend(image, landmarks, rng, target=None):
     if reenacted:
         places = _with_features_moved(places, axes, rng)
     source = warp(source, _moved(places, axes, rng, reach))
-    # From a seam of half a pixel, as where a rendered face is laid over the frame.
+    # The narrowest seam has half a pixel, as where a rendered face is laid over the frame.
     softness = axes.size * np.exp(rng.uniform(np.log(0.01), np.log(0.2)))
     weight = soften(region, softness)
     ratio = _RATIOS[rng.integers(len(_RATIOS))]
@@ -64,7 +64,7 @@ def self_blend(image, landmarks, rng, target=None):
 
 
 def _moved(places, axes, rng, reach):
-    """Where the cells of the copy come from: scaled about the face, turned, shifted and bent."""
+    """Scale places about the face, turn, shift and bend them."""
     angle = reach * np.deg2rad(rng.uniform(-2, 2))
     scale = np.exp(reach * rng.uniform(-0.04, 0.04))
     turn = scale * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
@@ -77,7 +77,7 @@ def _moved(places, axes, rng, reach):
 
 
 def _with_features_moved(places, axes, rng):
-    """Places with some of the face's features shifted and stretched, smoothly."""
+    """Shift and stretch the places about some of the face's features, smoothly."""
     moved = places.copy()
     for feature in axes.pixels(_FEATURES)[rng.random(len(_FEATURES)) < 0.6]:
         reach = axes.size * rng.uniform(0.2, 0.4)

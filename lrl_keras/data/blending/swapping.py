@@ -1,4 +1,4 @@
-"""The face of one person in the picture of another."""
+"""Swapping: the face of one person in the image of another."""
 
 import numpy as np
 from scipy import interpolate, ndimage
@@ -8,17 +8,18 @@ from lrl_keras.data.blending.region import face_axes, outline, random_region
 from lrl_keras.data.blending.retouching import recolour
 from lrl_keras.data.blending.weights import blend, resized, soften
 
-# Little forehead: the donor's hair comes along.
+# The share of the forehead is small because the donor's hair comes with it.
 _KINDS = {"face": 0.55, "inner": 0.35, "forehead": 0.1}
 # Share of the swaps whose colours are not those of the target.
 _RECOLOURED = 0.3
-# Share of the swaps whose donor is laid on badly, as a face model that was fitted badly is: all of
-# it, and each landmark for itself, off by so much of the distance from eyes to mouth.
+# Share of the swaps that are misaligned, as by a face model that fits badly; standard deviations of
+# the shift of the whole face and of each landmark, over the distance from eyes to mouth.
 _MISFIT, _ALL_OFF, _EACH_OFF = 0.5, 0.05, 0.08
-# Widths over which light is matched. Narrow ones print the target's own features on the donor.
+# Widths over which light is matched, over the distance from eyes to mouth. Narrow ones print the
+# target's own features on the donor.
 _LIGHT = (0.06, 1.2)
-# Share of the swaps that are as sharp and as grainy as their target: otherwise a detector need not
-# look at anything else. Standard deviations in pixels of the blurs that part the bands.
+# Share of the swaps that are made as sharp and as grainy as their target, without which a detector
+# need not look at anything else; standard deviations, in pixels, of the blurs that part the bands.
 _AS_SHARP, _BANDS = 0.7, (1, 3)
 _STRETCH = (1.2, 1.05, 1.05)
 _SMOOTHING = 0.02
@@ -28,32 +29,32 @@ _TO_YCBCR = np.array(
     [(0.299, 0.587, 0.114), (-0.168736, -0.331264, 0.5), (0.5, -0.418688, -0.081312)], np.float32
 )
 _FROM_YCBCR = np.linalg.inv(_TO_YCBCR).astype(np.float32)
-# Widths of the bends at 0 and at 255 with which swapped portraits had as many pixels at these
-# ends as the real ones.
+# Widths of the bends at 0 and at 255, with which swapped portraits had as many pixels at these ends
+# as real ones.
 _LOW_BEND, _HIGH_BEND = 16, 10
 
 
 def swap(target, landmarks, donor, donor_landmarks, rng):
-    """Put the donor's face where the target's is, with the target's light.
+    """Put the donor's face in the place of the target's, with the target's light.
 
-    Seven of ten have the target's colours too, as many are as sharp, and one of two is laid on
-    badly.
+    Seven of ten keep the target's colours, as many are made as sharp as the target, and one of two
+    is misaligned.
 
     Args:
         target: uint8 (H, W, 3), RGB, the crop of a real face.
-        landmarks: five points (x, y) of its face in pixels, as `lrl_keras.media.faces.Face` has
-            them.
-        donor: uint8 (H', W', 3), RGB, the crop of another's face at about the same scale.
+        landmarks: five points (x, y) of its face in pixels, in the order of
+            `lrl_keras.media.faces.Face`.
+        donor: uint8 (H', W', 3), RGB, the crop of another person's face at about the same scale.
         donor_landmarks: those of the donor's face.
         rng: `numpy.random.Generator`.
 
     Returns:
         the forgery, uint8 (H, W, 3), and the donor's weight at each pixel, float32 (H, W) in
-        [0, 1]: the forgery is equal to the target where it is 0, which is everywhere where the two
-        are held so differently that the donor's face would be laid over itself.
+        [0, 1]: the forgery is equal to the target where it is 0. It is 0 everywhere where the two
+        poses differ so much that the donor's face would fold over itself.
 
     Raises:
-        InputError: the landmarks of one of them span no face.
+        InputError: the landmarks of either span no face.
     """
     axes, donor_axes = face_axes(landmarks), face_axes(donor_landmarks)
     shape = target.shape[:2]
@@ -93,8 +94,8 @@ def swap(target, landmarks, donor, donor_landmarks, rng):
 def match_colours(source, target, weight):
     """Give the source the target's mean and spread of luma and both chromas, under the weight.
 
-    After Reinhard et al. 2001 (Color transfer between images), in YCbCr: it is linear, so that
-    dark and strong colours come back without loss.
+    After Reinhard et al. 2001 (Color transfer between images), but in YCbCr: it is linear, so that
+    dark and strong colours are converted back without loss.
 
     Args:
         source: uint8 (H, W, 3).
@@ -102,7 +103,7 @@ def match_colours(source, target, weight):
         weight: float32 (H, W) in [0, 1], somewhere above 0.
 
     Returns:
-        float32 (H, W, 3), a little of it outside of 0..255.
+        float32 (H, W, 3), where some values may lie outside of 0..255.
     """
     ours, theirs = (image.astype(np.float32) @ _TO_YCBCR.T for image in (source, target))
     mean, deviation = _statistics(ours, weight)
@@ -112,9 +113,9 @@ def match_colours(source, target, weight):
 
 
 def match_light(source, target, weight, reach):
-    """Give the source the target's light and shade: its means over wide neighbourhoods.
+    """Give the source the target's light and shade: the means over wide neighbourhoods.
 
-    As light does, it multiplies: what is black stays so.
+    It multiplies, as light does: black stays black.
 
     Args:
         source: float32 (H, W, 3) in 0..255.
@@ -145,7 +146,7 @@ def match_sharpness(source, target, weight):
         weight: float32 (H, W) in [0, 1], somewhere above 0.
 
     Returns:
-        float32 (H, W, 3), a little of it outside of 0..255.
+        float32 (H, W, 3), where some values may lie outside of 0..255.
     """
     share = weight / weight.sum()
     rest, theirs = source, target.astype(np.float32) @ _TO_YCBCR[0]
@@ -164,14 +165,14 @@ def match_sharpness(source, target, weight):
 
 
 def _in_range(image):
-    """The image in 0..255, its ends bent and not cut off: photographs hardly reach them."""
+    """Bend an image into 0..255; clipping would give more black and white than photographs have."""
     low = _bent(image, _LOW_BEND)
     high = 255 - _bent(255 - image, _HIGH_BEND)
     return np.where(image < 127.5, low, high)
 
 
 def _bent(levels, width):
-    """Levels above 0: those below `width` fall ever more slowly."""
+    """Bend the levels below `width` so that all are above 0."""
     return np.where(levels < width, width * np.exp(np.minimum(levels, width) / width - 1), levels)
 
 
@@ -186,20 +187,20 @@ def _statistics(image, weight):
 
 
 def _bounds(region):
-    """The smallest box, two slices, that holds all of a region."""
+    """Return the smallest box, two slices, that holds all of a region."""
     rows, columns = (np.flatnonzero(region.any(axis=axis)) for axis in (1, 0))
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def _controls(landmarks, axes):
-    """Points of a face that are laid on those of another."""
+    """Return the points of a face that are laid on those of another."""
     return np.concatenate([np.asarray(landmarks, float), outline(axes, "face", _STRETCH)])
 
 
 def _places(points, donor_points, box):
-    """Where in the donor's picture the cells of a box of the target's lie, as `warp` takes it.
+    """Map the cells of a box of the target to the donor's image, as `warp` takes it.
 
-    A thin-plate spline through the points, which it need not meet: landmarks are not exact. It is
+    The map is a thin-plate spline that need not meet the points: landmarks are not exact. It is
     smooth, so that a coarse grid is enough.
     """
     rows, columns = box
@@ -216,13 +217,13 @@ def _places(points, donor_points, box):
 
 
 def _folds(places):
-    """Whether the grid turns a cell over."""
+    """Return whether the grid turns a cell over."""
     along, down = np.diff(places, axis=1)[:-1], np.diff(places, axis=0)[:, :-1]
     return bool((along[..., 0] * down[..., 1] <= along[..., 1] * down[..., 0]).any())
 
 
 def _inside(places, shape, size):
-    """float32 of `size`: 1 where the donor's picture has the pixel."""
+    """Mark the pixels that the donor's image holds: float32 of `size`, 0 and 1."""
     height, width = shape
     inside = np.logical_and(places >= 0, places <= [width - 1, height - 1]).all(axis=-1)
     return (resized(inside.astype(np.float32), size) > 0.99).astype(np.float32)

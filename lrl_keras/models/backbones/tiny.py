@@ -1,4 +1,4 @@
-"""A small three-stage CNN for tests, the demo and first experiments."""
+"""Small three-stage CNN for tests, the demo and first experiments."""
 
 import keras
 
@@ -6,7 +6,7 @@ _WIDTHS = {"low": (16, 32, 48), "mid": (64,), "high": (96,)}
 
 
 def tiny(input_shape, weights=None):
-    """Functional CNN with the strides 8, 16 and 32 at its layers `low`, `mid` and `high`.
+    """Build a functional CNN with the strides 8, 16 and 32 at its layers `low`, `mid` and `high`.
 
     Args:
         input_shape: (H, W, C) of the input.
@@ -21,7 +21,7 @@ def tiny(input_shape, weights=None):
         for index, width in enumerate(widths, start=1):
             name = f"{level}_conv{index}"
             x = _convolution(x, width, strides=2, name=name)
-        # The last one of a level carries its name, which is where it is tapped.
+        # The last layer of a level is tapped, under the level's name.
         x = _convolution(x, widths[-1], strides=1, name=f"{level}_refine", output=level)
     model = keras.Model(image, x, name="tiny")
     if weights is not None:

@@ -1,4 +1,4 @@
-"""State dicts that `torch.save` wrote before PyTorch 1.6, read without PyTorch."""
+"""Reader, without PyTorch, of state dicts that `torch.save` wrote before PyTorch 1.6."""
 
 import collections
 import io
@@ -10,7 +10,7 @@ _MAGIC = 0x1950A86A20F9469CFC6C
 
 
 def read(content):
-    """Read a state dict without running what its pickle may ask for.
+    """Read a state dict without running any code that its pickle may name.
 
     Args:
         content: bytes of the file.
@@ -28,7 +28,7 @@ def read(content):
         _Unpickler(file).load()
     unpickler = _Unpickler(file)
     arrays = unpickler.load()
-    # The numbers follow the pickles; the arrays are views of the storages that are filled here.
+    # The values follow the pickles. The arrays are views of the storages that are filled here.
     for key in _Unpickler(file).load():
         storage = unpickler.storages[key]
         count = int.from_bytes(file.read(8), "little")
@@ -38,14 +38,14 @@ def read(content):
 
 
 def _tensor(storage, offset, shape, strides, *_):
-    # NumPy refuses what lies outside of the buffer.
+    # NumPy raises an error where the view would leave the buffer.
     size = storage.itemsize
     return np.ndarray(
         shape, storage.dtype, storage, offset * size, [stride * size for stride in strides]
     )
 
 
-# All that a pickle may name, and what it gets.
+# All that a pickle may name, and what is used for it.
 _ALLOWED = {
     ("collections", "OrderedDict"): collections.OrderedDict,
     ("torch._utils", "_rebuild_tensor_v2"): _tensor,

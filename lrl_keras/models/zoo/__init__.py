@@ -1,4 +1,4 @@
-"""What LRL is compared with, one detector a file; a file that is put here is found."""
+"""Forgery detectors that LRL is compared with, one a file; every file in this folder is found."""
 
 import sys
 

@@ -1,10 +1,10 @@
-"""A backbone with one output: the Xception of Tables 1 to 3."""
+"""Backbone with one output: the Xception of Tables 1 to 3."""
 
 from typing import ClassVar
 
 import keras
 
-from lrl_keras.models.backbones.table import from_config, streams
+from lrl_keras.models.backbones.stages import from_config, streams
 from lrl_keras.models.backbones.table import options as backbone_options
 from lrl_keras.models.detector import Detector, checked_integer, register_detector
 from lrl_keras.system.options import Option
@@ -12,13 +12,13 @@ from lrl_keras.system.options import Option
 
 @register_detector("classifier")
 class Classifier(Detector):
-    """A backbone, the mean of its last map, and one dense layer that calls the face forged.
+    """Backbone, mean of its last map, and one dense layer that scores the face.
 
     Args:
-        backbone: as of `lrl_keras.LRL`. Defaults to `"xception"`.
+        backbone: see `lrl_keras.LRL`. Defaults to `"xception"`.
         image_size: side S of the input in pixels, at least 32. Defaults to `299`.
         weights: `None`, `"imagenet"`, or a weights file of the backbone without its top.
-        crop_margin, crop_size: as of `lrl_keras.LRL`.
+        crop_margin, crop_size: see `lrl_keras.LRL`.
 
     Call arguments:
         images: float32 (B, S, S, 3), RGB, 0..255.

@@ -1,4 +1,4 @@
-"""What a format of exported files is, and how its runtime uses the processor's cores."""
+"""A format of exported files, and the use that its runtime makes of the processor's cores."""
 
 import concurrent.futures
 import contextlib
@@ -11,19 +11,19 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Format:
-    """A kind of file that `lrl_keras.export` writes, and how it is run.
+    """A kind of file that `lrl_keras.export` writes, with the runtime that runs it.
 
     Attributes:
-        name: what `--format` calls it.
+        name: value of `format=` of `lrl_keras.export.export`.
         runtime: name of the module that runs it.
         load: `load(runtime, file, threads)` gives the side of the images, the names of the outputs
             and a function from images to a dict of arrays by output.
         writer: name of a module with `write(form, file, chosen, calibration)`, see
             `lrl_keras.export.onnx`.
-        packages: what writing needs beside TensorFlow: import name to package.
+        packages: those that writing needs beside TensorFlow: import name to package.
         ending: of its files; `None` where it is a folder that `marker` lies in.
         marker: name of a file in the folder.
-        int8: whether it has whole numbers.
+        int8: whether it holds 8-bit whole numbers.
     """
 
     name: str

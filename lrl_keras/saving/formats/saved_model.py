@@ -1,4 +1,4 @@
-"""SavedModels, which TensorFlow Serving answers with."""
+"""SavedModels, on TensorFlow."""
 
 import contextlib
 
@@ -7,8 +7,8 @@ from lrl_keras.saving.formats.format import Format, split
 
 
 def _load(tf, folder, threads):
-    # An operation on one core: images, or the two streams of one image, are on the others. What a
-    # process has computed with before keeps its threads.
+    # An operation runs on one core; other images, or the other stream of the same image, run on
+    # the others. A process that has computed already keeps its threads.
     with contextlib.suppress(RuntimeError):
         tf.config.threading.set_intra_op_parallelism_threads(1)
         tf.config.threading.set_inter_op_parallelism_threads(threads)

@@ -1,1 +1,1 @@
-"""Layers computed otherwise while a network is trained on a CPU: faster, and to the same bits."""
+"""Layers computed in another way while trained on a CPU: faster, and the same each time."""

@@ -22,7 +22,7 @@ def fuse(model):
 
 
 def _is_plain(layer):
-    """Whether it normalises the channels of (B, H, W, C), without any of Keras's variations."""
+    """Return whether it normalises the channels of (B, H, W, C), without Keras's variations."""
     varied = layer.synchronized or getattr(layer, "renorm", False)
     maps = layer.built and layer.input_spec.ndim == 4
     return maps and layer.axis in (-1, 3) and layer.scale and layer.center and not varied

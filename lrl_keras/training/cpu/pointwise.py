@@ -1,4 +1,4 @@
-"""Convolutions of one pixel as the matrix products that they are."""
+"""1 x 1 convolutions as the matrix products that they are."""
 
 import functools
 
@@ -22,7 +22,7 @@ def as_products(model):
 
 
 def _is_product(layer):
-    """Whether nothing but its kernel makes each output pixel out of one input pixel."""
+    """Return whether its kernel alone makes each output pixel out of one input pixel."""
     one = layer.kernel_size == (1, 1) and layer.strides == (1, 1) and layer.groups == 1
     alone = not layer.use_bias and layer.activation is keras.activations.linear
     varied = getattr(layer, "lora_enabled", False) or getattr(layer, "quantization_mode", None)

@@ -1,4 +1,4 @@
-"""Encoded face crops as the network takes them."""
+"""Encoded face crops, decoded and resized for the network."""
 
 import io
 import warnings
@@ -10,7 +10,7 @@ from lrl_keras.errors import InputError
 from lrl_keras.media import images
 from lrl_keras.serving.problems import Problem
 
-# Those of `serve_bytes` in a SavedModel.
+# The formats that `serve_bytes` of a SavedModel takes.
 FORMATS = ("JPEG", "PNG")
 # 4096 x 4096: a stranger's file may ask for less memory than one's own.
 MAX_PIXELS = 1 << 24
@@ -23,7 +23,7 @@ def face(contents, crop_size, image_size, name):
         contents: bytes of a JPEG or PNG of at most `MAX_PIXELS` pixels.
         crop_size: side in pixels to which crops were resized in the training records.
         image_size: S, side of the network's input in pixels.
-        name: what errors call it.
+        name: of the crop, for errors.
 
     Returns:
         uint8 array (S, S, 3), RGB.
@@ -40,10 +40,10 @@ def face(contents, crop_size, image_size, name):
             "send the face alone",
         )
     try:
-        picture = images.decode_image(io.BytesIO(contents), name)
+        image = images.decode_image(io.BytesIO(contents), name)
     except InputError as error:
         raise Problem(400, str(error)) from None
-    return np.asarray(images.resize(images.resize(picture, crop_size), image_size))
+    return np.asarray(images.resize(images.resize(image, crop_size), image_size))
 
 
 def _stated_size(contents, name):
