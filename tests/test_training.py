@@ -490,6 +490,18 @@ def test_strangers_configuration_imports_nothing(finished, tmp_path):
     assert "evil_module" not in sys.modules
 
 
+@pytest.mark.parametrize("weights", ["imagenet", "/etc/hostname"])
+def test_strangers_configuration_reads_and_fetches_nothing(weights, finished, tmp_path):
+    run, _ = finished
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    config = json.loads((copy / CONFIG).read_text())
+    config["model"]["weights"] = weights
+    (copy / CONFIG).write_text(json.dumps(config))
+    with pytest.raises(InputError, match=r"config\.json: names weights"):
+        lrl_keras.load(copy)
+
+
 def test_sealed_files_still_open_in_keras(finished):
     run, model = finished
     checkpoints.load_weights(model, run / BEST)

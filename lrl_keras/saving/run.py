@@ -112,6 +112,9 @@ class Run:
         except InputError as error:
             raise InputError(f"{source}: {error}") from None
         _check_modules(self._model, source)
+        if isinstance(self._model, dict) and "weights" in self._model:
+            # They would be downloaded, or read from a file of the reader's machine.
+            raise InputError(f"{source}: names weights to begin with; a run holds its own, {BEST}")
         try:
             model = kind.from_config(self._model)
         except (AttributeError, ImportError, KeyError, TypeError, ValueError) as error:
