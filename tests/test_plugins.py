@@ -87,13 +87,14 @@ def test_a_dataset(file_in, monkeypatch, tmp_path):
 
     found = file_in("tfrecords.sources", "gray", SOURCE)
     monkeypatch.setitem(SOURCES, found.NAME, found)
-    for label in (0, 1):
-        Image.new("L", (20, 20), 200 - 100 * label).save(tmp_path / f"{label}.png")
+    for split in ("train", "val", "test"):
+        for kind, level in (("light", 200), ("dark", 100)):
+            (tmp_path / "gray" / split / kind).mkdir(parents=True)
+            Image.new("L", (20, 20), level).save(tmp_path / "gray" / split / kind / "0.bmp")
     out = tmp_path / "records"
-    assert (
-        main(["prepare", "gray", str(tmp_path), str(out), "--image-size", "16", "--workers", "1"])
-        == 0
-    )
+    arguments = ["prepare", "gray", str(tmp_path / "gray"), str(out), "--image-size", "16"]
+    assert main([*arguments, "--workers", "1"]) == 1  # No .png.
+    assert main([*arguments, "--workers", "1", "--ending", ".bmp"]) == 0
     counts = json.loads((out / "manifest.json").read_text())["counts"]
     assert counts["train"]["fake"]["dark"]["examples"] == 1
 
@@ -123,7 +124,7 @@ def test_a_format(tmp_path):
 
 
 def test_a_schedule_and_an_augmentation(monkeypatch, photograph_records, tmp_path):
-    monkeypatch.setitem(optimizers.SCHEDULES, "steps", None)  # Gone again after the test.
+    monkeypatch.setitem(optimizers.SCHEDULES, "step", None)  # Gone again after the test.
     exec(SCHEDULE, {})
     monkeypatch.setitem(AUGMENTATIONS, "mine", AUGMENTATIONS["flip"])
     settings = Settings(
@@ -133,7 +134,8 @@ def test_a_schedule_and_an_augmentation(monkeypatch, photograph_records, tmp_pat
         patches=2,
         epochs=2,
         batch_size=8,
-        schedule="steps",
+        schedule="step",
+        step_at=1,
         augment="mine",
     )
     model = lrl_keras.training.train(photograph_records, tmp_path / "run", settings, verbose=0)

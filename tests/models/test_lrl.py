@@ -269,3 +269,8 @@ def test_summary_names_the_parts(capsys):
 def test_refuses_arguments(arguments, text):
     with pytest.raises(ValueError, match=text):
         LRL(**{"backbone": "tiny", "image_size": 64, **arguments})
+
+
+def test_refuses_arguments_that_it_does_not_know():
+    with pytest.raises(TypeError, match="patchs"):
+        LRL("tiny", image_size=64, patchs=4)
