@@ -22,6 +22,7 @@ demo: .venv/installed
 test: .venv/installed-test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	$(BIN)/python -m pytest $(SPREAD) -m "not long"
 
 test-jax: .venv/installed-test

@@ -1,6 +1,11 @@
 """Local Relation Learning for Face Forgery Detection (AAAI 2021) in Keras 3."""
 
 import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from lrl_keras.models import LRL
+    from lrl_keras.saving.run import load, save
 
 __version__ = "0.1.0"
 

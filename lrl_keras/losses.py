@@ -1,7 +1,11 @@
 """Similarity (Eq. 10), label (Eq. 11) and segmentation loss (Eq. 12), Sec. 3.4.
 
-`LRL.compile` adds them up (Eq. 13).
+`LRL.objectives` has their weights (Eq. 13).
 """
+
+from __future__ import annotations
+
+from typing import Any
 
 import keras
 from keras import ops
@@ -31,17 +35,17 @@ class SimilarityLoss(keras.losses.Loss):
 
     def __init__(
         self,
-        patches=5,
-        norm=False,
-        reduction="sum_over_batch_size",
-        name="similarity_loss",
-        **kwargs,
-    ):
+        patches: int = 5,
+        norm: bool = False,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "similarity_loss",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, reduction=reduction, **kwargs)
         self.patches = check_patches(patches)
         self.norm = bool(norm)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         error = similarity_target(y_true, self.patches) - ops.cast(y_pred, "float32")
         if not self.norm:
             return ops.mean(ops.square(error), axis=(1, 2))
@@ -50,7 +54,7 @@ class SimilarityLoss(keras.losses.Loss):
         positive = squares > 0
         return ops.where(positive, ops.sqrt(ops.where(positive, squares, 1.0)), 0.0)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "patches": self.patches, "norm": self.norm}
 
 
@@ -68,10 +72,15 @@ class LabelLoss(keras.losses.Loss):
     Reference: Eq. (11), Sec. 3.4.
     """
 
-    def __init__(self, reduction="sum_over_batch_size", name="label_loss", **kwargs):
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "label_loss",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, reduction=reduction, **kwargs)
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         return ops.mean(_binary_crossentropy(y_true, y_pred), axis=-1)
 
 
@@ -93,11 +102,11 @@ class SegmentationLoss(keras.losses.Loss):
 
     def __init__(
         self,
-        pixel_reduction="mean",
-        reduction="sum_over_batch_size",
-        name="segmentation_loss",
-        **kwargs,
-    ):
+        pixel_reduction: str = "mean",
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "segmentation_loss",
+        **kwargs: Any,
+    ) -> None:
         super().__init__(name=name, reduction=reduction, **kwargs)
         if pixel_reduction not in ("mean", "sum"):
             raise ValueError(
@@ -106,11 +115,11 @@ class SegmentationLoss(keras.losses.Loss):
             )
         self.pixel_reduction = pixel_reduction
 
-    def call(self, y_true, y_pred):
+    def call(self, y_true: Any, y_pred: Any) -> Any:
         reduce = ops.mean if self.pixel_reduction == "mean" else ops.sum
         return reduce(_binary_crossentropy(y_true, y_pred), axis=(1, 2, 3))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "pixel_reduction": self.pixel_reduction}
 
 

@@ -1,11 +1,30 @@
 """Equal error rate: exact for arrays, and as a Keras metric for training."""
 
+from __future__ import annotations
+
+from typing import Any, Literal, overload
+
 import keras
 import numpy as np
 from keras import ops
+from numpy.typing import ArrayLike
 
 
-def equal_error_rate(labels, scores, return_threshold=False):
+@overload
+def equal_error_rate(
+    labels: ArrayLike, scores: ArrayLike, return_threshold: Literal[False] = False
+) -> float: ...
+
+
+@overload
+def equal_error_rate(
+    labels: ArrayLike, scores: ArrayLike, return_threshold: Literal[True]
+) -> tuple[float, float]: ...
+
+
+def equal_error_rate(
+    labels: ArrayLike, scores: ArrayLike, return_threshold: bool = False
+) -> float | tuple[float, float]:
     """Compute the error rate at the threshold where it is the same for real and forged faces.
 
     This is the false positive rate at the root of `1 - fpr - tpr` on the ROC curve, which is
@@ -71,7 +90,7 @@ class EqualErrorRate(keras.metrics.Metric):
         sample_weight: optional weights of the same size.
     """
 
-    def __init__(self, bins=1000, name="eer", **kwargs):
+    def __init__(self, bins: int = 1000, name: str | None = "eer", **kwargs: Any) -> None:
         super().__init__(name=name, **kwargs)
         if bins < 1:
             raise ValueError(f"`bins` must be at least 1. Received: bins={bins}")
@@ -81,7 +100,7 @@ class EqualErrorRate(keras.metrics.Metric):
             shape=(2, self.bins + 1), initializer="zeros", name="counts", dtype="float32"
         )
 
-    def update_state(self, y_true, y_pred, sample_weight=None):
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         y_true = ops.reshape(ops.cast(y_true, "float32"), (-1, 1))
         y_pred = ops.reshape(ops.cast(y_pred, "float32"), (-1,))
         bins = ops.cast(ops.round(ops.clip(y_pred, 0, 1) * self.bins), "int32")
@@ -92,7 +111,7 @@ class EqualErrorRate(keras.metrics.Metric):
         hits = ops.one_hot(bins, self.bins + 1, dtype="float32")
         self.counts.assign_add(ops.matmul(ops.transpose(classes), hits))
 
-    def result(self):
+    def result(self) -> Any:
         totals = ops.sum(self.counts, axis=1, keepdims=True)
         rates = ops.flip(self.counts, axis=1) / ops.maximum(totals, 1e-6)
         rates = ops.pad(ops.cumsum(rates, axis=1), ((0, 0), (1, 0)))
@@ -106,5 +125,5 @@ class EqualErrorRate(keras.metrics.Metric):
         start, end = ops.take(fpr, above - 1), ops.take(fpr, above)
         return ops.where(ops.all(totals > 0), start + step * (end - start), 0.0)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "bins": self.bins}

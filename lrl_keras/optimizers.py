@@ -1,7 +1,10 @@
 """Adam with L2 regularisation, as PyTorch and the paper use it, and schedules of its rate."""
 
+from __future__ import annotations
+
 import math
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import keras
 from keras import ops
@@ -39,14 +42,16 @@ class AdamL2(keras.optimizers.Adam):
 
     def __init__(
         self,
-        learning_rate=2e-4,
-        weight_decay=1e-5,
-        beta_1=0.9,
-        beta_2=0.999,
-        epsilon=1e-8,
-        name="adam_l2",
-        **kwargs,
-    ):
+        learning_rate: float
+        | keras.optimizers.schedules.LearningRateSchedule
+        | Callable[[], Any] = 2e-4,
+        weight_decay: float | None = 1e-5,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        name: str = "adam_l2",
+        **kwargs: Any,
+    ) -> None:
         if kwargs.get("amsgrad"):
             raise ValueError("AdamL2 has no AMSGrad. Received: amsgrad=True")
         super().__init__(
@@ -65,11 +70,11 @@ class AdamL2(keras.optimizers.Adam):
         rate = ops.cast(learning_rate, "float32") / _bias_correction(self.beta_1, step)
         root = ops.sqrt(_bias_correction(self.beta_2, step))
         betas = (self.beta_1, 1 - self.beta_1, self.beta_2, 1 - self.beta_2)
-        constants = (*betas, self.epsilon, self.weight_decay or 0.0)
-        constants = [ops.convert_to_tensor(value, "float32") for value in constants]
+        values = (*betas, self.epsilon, self.weight_decay or 0.0)
+        constants = [ops.convert_to_tensor(value, "float32") for value in values]
         super()._backend_update_step(grads, trainable_variables, (rate, root, *constants))
 
-    def update_step(self, gradient, variable, numbers):
+    def update_step(self, gradient: Any, variable: Any, numbers: Sequence[Any]) -> None:
         """Update one variable.
 
         Args:
@@ -106,16 +111,19 @@ class Schedule:
 
     OPTIONS: ClassVar[dict[str, Option]] = {}
 
-    def __init__(self, **options):
+    def __init__(self, **options: Any) -> None:
         self._options = options
         for name, value in options.items():
             setattr(self, name, value)
 
-    def get_config(self):
+    def __call__(self, epoch: int, epochs: int) -> float:
+        raise NotImplementedError
+
+    def get_config(self) -> dict[str, Any]:
         return self._options
 
     @classmethod
-    def from_config(cls, config):
+    def from_config(cls, config: dict[str, Any]) -> Schedule:
         return cls(**config)
 
 
@@ -135,10 +143,12 @@ class Halving(Schedule):
         )
     }
 
-    def __init__(self, halve_every=10):
+    halve_every: int
+
+    def __init__(self, halve_every: int = 10) -> None:
         super().__init__(halve_every=halve_every)
 
-    def __call__(self, epoch, epochs):
+    def __call__(self, epoch: int, epochs: int) -> float:
         return 0.5 ** (epoch // self.halve_every)
 
 
@@ -156,10 +166,12 @@ class Cosine(Schedule):
         "warmup": Option(0, "epochs in which cosine's rate rises", least=0, most=1_000_000)
     }
 
-    def __init__(self, warmup=0):
+    warmup: int
+
+    def __init__(self, warmup: int = 0) -> None:
         super().__init__(warmup=warmup)
 
-    def __call__(self, epoch, epochs):
+    def __call__(self, epoch: int, epochs: int) -> float:
         if epoch < self.warmup:
             return (epoch + 1) / (self.warmup + 1)
         return 0.5 * (1 + math.cos(math.pi * (epoch - self.warmup) / max(epochs - self.warmup, 1)))
@@ -169,9 +181,9 @@ class Cosine(Schedule):
 class Constant(Schedule):
     """Schedule that keeps the rate."""
 
-    def __call__(self, epoch, epochs):
+    def __call__(self, epoch: int, epochs: int) -> float:
         return 1.0
 
 
 # Schedules by the name that the option `--schedule` takes.
-SCHEDULES = {"halving": Halving, "cosine": Cosine, "constant": Constant}
+SCHEDULES: dict[str, type[Schedule]] = {"halving": Halving, "cosine": Cosine, "constant": Constant}

@@ -1,9 +1,14 @@
 """Prepare a dataset: videos or images in, shards and their manifest out."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import os
 import sys
+from collections.abc import Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
@@ -26,6 +31,9 @@ from tfrecords.writing.plan import plan_shards, size_of_clips
 from tfrecords.writing.shards import write_shard
 from tfrecords.writing.versions import versions
 
+if TYPE_CHECKING:
+    from tfrecords.clips import Listing
+
 # Options of every source.
 OPTIONS = {
     "frames_per_video": Option(50, "frames of each video, evenly spaced", least=1, most=100_000),
@@ -38,17 +46,17 @@ _BAR = "{l_bar}{bar}| {n_fmt}/{total_fmt} [{elapsed}<{remaining}, {rate_noinv_fm
 
 
 def prepare(
-    source,
-    root,
-    out,
+    source: str,
+    root: str | os.PathLike[str],
+    out: str | os.PathLike[str],
     *,
-    workers=None,
-    runner=None,
-    beam_options=(),
-    overwrite=False,
-    progress=True,
-    **options,
-):
+    workers: int | None = None,
+    runner: str | None = None,
+    beam_options: Sequence[str] = (),
+    overwrite: bool = False,
+    progress: bool = True,
+    **options: Any,
+) -> Records:
     """Turn a dataset of videos or images into training records.
 
     The face is found on the real video and cropped from its fakes with the same box at the same
@@ -149,7 +157,9 @@ def prepare(
     return records
 
 
-def find(module, root, chosen):
+def find(
+    module: ModuleType, root: str | os.PathLike[str], chosen: dict[str, Any]
+) -> tuple[Settings, Listing]:
     """List the clips and settle how they become examples.
 
     Args:

@@ -1,7 +1,10 @@
 """Descriptions of clips by their source: a clip is a video, an image or a sequence of images."""
 
+from __future__ import annotations
+
 import collections
 import dataclasses
+from collections.abc import Collection
 
 from lrl_keras.errors import InputError
 
@@ -56,12 +59,12 @@ class Clip:
     cropped: bool = False
     frames: int | None = None
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.label and self.real is None and self.unpaired is None:
             object.__setattr__(self, "unpaired", "no real clip is named")
 
     @property
-    def files(self):
+    def files(self) -> tuple[str, ...]:
         """Paths of all that the clip's examples are made from."""
         pair = (self.mask_pair.fake, self.mask_pair.real) if self.mask_pair else ()
         return tuple(path for path in (self.path, self.real, *pair) if path is not None)
@@ -82,7 +85,7 @@ class Listing:
     listed: dict[tuple[str, int, str], int]
     notes: tuple[str, ...] = ()
 
-    def only(self, splits):
+    def only(self, splits: Collection[str]) -> Listing:
         """Make the `Listing` of these splits alone."""
         clips = tuple(clip for clip in self.clips if clip.split in splits)
         listed = {key: count for key, count in self.listed.items() if key[0] in splits}
@@ -92,35 +95,35 @@ class Listing:
 class Lister:
     """Collects a `Listing`: what the lists name, and the clips of it that are on disk."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._clips = []
         self._listed = collections.Counter()
         self._notes = []
 
-    def add(self, clip):
+    def add(self, clip: Clip) -> None:
         """Take a clip that is on disk."""
         self._clips.append(clip)
         self.add_missing(clip.split, clip.label, clip.method)
 
-    def add_missing(self, split, label, method):
+    def add_missing(self, split: str, label: int, method: str) -> None:
         """Count a clip that the lists name and that is not on disk."""
         self._listed[split, label, method] += 1
 
-    def note(self, line):
+    def note(self, line: str) -> None:
         """Take what the user should know, paths in it relative to the root."""
         self._notes.append(line)
 
     @property
-    def clips(self):
+    def clips(self) -> tuple[Clip, ...]:
         """The clips taken so far."""
         return tuple(self._clips)
 
     @property
-    def total(self):
+    def total(self) -> int:
         """Number of clips named so far, on disk or not."""
         return self._listed.total()
 
-    def listing(self, nothing):
+    def listing(self, nothing: str) -> Listing:
         """Make the `Listing`.
 
         Args:

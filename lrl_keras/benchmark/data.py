@@ -1,10 +1,14 @@
 """Speed at which training is fed."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import tempfile
 import time
 import zlib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import skimage.data
@@ -19,23 +23,26 @@ from lrl_keras.media import images
 from lrl_keras.system import files
 from lrl_keras.system.hardware import this_machine
 
+if TYPE_CHECKING:
+    from lrl_keras.data import Records
+
 _PHOTOGRAPHS = ("astronaut", "coffee", "chelsea", "rocket")
 _CROPS_OF_EACH = 128
 _SIZE = 299
 
 
 def benchmark_data(
-    records=None,
+    records: str | os.PathLike[str] | Records | None = None,
     *,
-    split="train",
-    batch_size=32,
-    image_size=None,
-    augment=tuple(AUGMENTATIONS),
-    cache=False,
-    seconds=2.0,
-    warmup=1.0,
-    repeats=5,
-):
+    split: str = "train",
+    batch_size: int = 32,
+    image_size: int | None = None,
+    augment: Sequence[str] = tuple(AUGMENTATIONS),
+    cache: bool = False,
+    seconds: float = 2.0,
+    warmup: float = 1.0,
+    repeats: int = 5,
+) -> dict[str, Any]:
     """Measure the images a second that `lrl_keras.data.load` delivers.
 
     Batches are taken as fast as they come and thrown away, epoch after epoch. The pipelines take
@@ -76,7 +83,7 @@ def benchmark_data(
         if records is None:
             records = stack.enter_context(tempfile.TemporaryDirectory(prefix="lrl_keras_"))
             name = f"{_write_crops(records, image_size or _SIZE)} crops of photographs"
-        options = {"image_size": image_size, "drop_remainder": True}
+        options: dict[str, Any] = {"image_size": image_size, "drop_remainder": True}
         pipelines = {
             f"{change}, cached" if cached else change: data.load(
                 records, split, batch_size, augment=change, cache=cached, **options
@@ -176,7 +183,8 @@ def _crops(name, side):
         image = images.resize(photograph[y : y + cut, x : x + cut], side).numpy()
         forged = index % 2
         mask = np.zeros((side, side), np.uint8)
-        mask[skimage.draw.ellipse(*rng.uniform(0.4, 0.6, 2) * side, side / 4, side / 3)] = 1
+        row, column = rng.uniform(0.4, 0.6, 2) * side
+        mask[skimage.draw.ellipse(row, column, side / 4, side / 3)] = 1
         yield schema.Example(
             image=image,
             mask=mask if forged else None,

@@ -1,10 +1,14 @@
 """Speed of a network on every runtime, and of its training, side by side."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +20,9 @@ from lrl_keras.saving.run import Run
 from lrl_keras.system import files
 from lrl_keras.system.hardware import cores, this_machine
 
+if TYPE_CHECKING:
+    from lrl_keras.models import Detector
+
 BATCHES = (1, 8)
 _PRODUCT = "matrix product"
 _TRAINING = "training step"
@@ -24,8 +31,15 @@ _PASSES_OF_A_STEP = 3
 
 
 def benchmark_inference(
-    model, rows, *, training=None, batches=BATCHES, seconds=2.0, repeats=5, threads=None
-):
+    model: Detector,
+    rows: Mapping[str, str | os.PathLike[str]],
+    *,
+    training: tuple[str, str | os.PathLike[str]] | None = None,
+    batches: Sequence[int] = BATCHES,
+    seconds: float = 2.0,
+    repeats: int = 5,
+    threads: int | None = None,
+) -> dict[str, Any]:
     """Measure exported files, a run in Keras, and a step of its training, on the same faces.
 
     Each row lives in a process of its own. The rows take turns, so that a machine that is busy
@@ -62,7 +76,7 @@ def benchmark_inference(
     costs = multiply_adds(model)
     commands = {name: (_kind(path), os.fspath(path)) for name, path in rows.items()}
     if training is not None:
-        commands[_TRAINING] = training
+        commands[_TRAINING] = training[0], os.fspath(training[1])
     if not commands:
         raise InputError("there is nothing to measure; name formats that can be exported")
     with contextlib.ExitStack() as stack:
@@ -155,7 +169,7 @@ class _Row:
         self._command = [sys.executable, "-m", "lrl_keras.benchmark.row", kind, path, str(threads)]
 
     def __enter__(self):
-        self._process = subprocess.Popen(
+        self._process: Any = subprocess.Popen(
             self._command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

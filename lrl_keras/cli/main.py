@@ -85,9 +85,10 @@ def messages(program):
         program: name of the command.
     """
 
-    def format_record(record):
-        level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
-        return f"{program}: {level}{logging.Formatter().format(record)}"
+    class Formatter(logging.Formatter):
+        def format(self, record):
+            level = "" if record.levelno == logging.INFO else f"{record.levelname.lower()}: "
+            return f"{program}: {level}{super().format(record)}"
 
     def format_warning(message, category, filename, lineno, line=None):
         if category is UserWarning and filename.startswith(_PACKAGE):
@@ -96,7 +97,7 @@ def messages(program):
 
     handler, log = logging.StreamHandler(), logging.getLogger("lrl_keras")
     level, propagate, others = log.level, log.propagate, warnings.formatwarning
-    handler.format = format_record
+    handler.setFormatter(Formatter())
     log.addHandler(handler)
     log.setLevel(logging.INFO)
     log.propagate, warnings.formatwarning = False, format_warning

@@ -13,7 +13,7 @@ NOTE = (
     "settings; `--detector NAME --help` shows the options of another detector."
 )
 KEPT = "; with --resume the same command goes on after the last finished epoch"
-HERE = {
+HERE: dict[str, Option | Argument] = {
     "records": Argument("RECORDS", "folder of records"),
     "run": Argument("RUN", "folder of the run"),
     "resume": Option(False, "go on with RUN after its last finished epoch", switch=True),
@@ -36,10 +36,11 @@ def run(arguments):
     given = {name: each for name, each in vars(arguments).items() if name != "others"}
     records, folder = given.pop("records"), given.pop("run")
     resume = given.pop("resume", False)
+    chosen = None
     if not resume:
         chosen = settings.Settings(**given)
-    else:
-        chosen = settings.saved_settings(folder).replace(**given) if given else None
+    elif given:
+        chosen = settings.saved_settings(folder).replace(**given)
     with standard_output_to_error():
         trainer.train(records, folder, chosen, resume=resume, verbose=verbosity())
     print(folder)

@@ -1,6 +1,10 @@
 """Reader of single examples of a shard by position, for inspection."""
 
+from __future__ import annotations
+
 import itertools
+import os
+from collections.abc import Sequence
 
 import tensorflow as tf
 
@@ -11,7 +15,9 @@ from lrl_keras.media import images
 _AGAIN = "run the same `lrl-keras prepare` again to restore it"
 
 
-def read(path, positions, image_size):
+def read(
+    path: str | os.PathLike[str], positions: Sequence[int], image_size: int
+) -> list[schema.Example]:
     """Read the examples at some positions of a shard.
 
     Args:

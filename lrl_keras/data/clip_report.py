@@ -1,6 +1,10 @@
 """Report on one clip of a dataset, as the manifest holds it."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 
 @dataclasses.dataclass
@@ -48,12 +52,12 @@ class ClipReport:
     shard: str = ""
 
     @classmethod
-    def of(cls, content):
+    def of(cls, content: Mapping[str, Any]) -> ClipReport:
         """Make the report from its entry in the manifest."""
         known = {field.name for field in dataclasses.fields(cls)}
         return cls(**{name: value for name, value in content.items() if name in known})
 
-    def content(self):
+    def content(self) -> dict[str, Any]:
         """Return the entry of the manifest, a dict."""
         found = dataclasses.asdict(self)
         for name in ("stated_frames", "donor", "faces", "face"):
@@ -61,7 +65,7 @@ class ClipReport:
                 del found[name]
         return found
 
-    def drop(self, problems):
+    def drop(self, problems: Mapping[int, str]) -> None:
         """Add the frames that gave no example, given as reasons by index."""
         for index, reason in sorted(problems.items()):
             self.dropped.setdefault(reason, []).append(index)

@@ -34,7 +34,7 @@ def examples(source, key, shuffle, shuffle_buffer):
         faces = sampling.entries(reader, own, shuffle, False, shuffle_buffer)
         pairs = faces.batch(_COMPANY).map(_with_donors).unbatch()
         return pairs.enumerate().map(
-            lambda position, pair: _forged(source, *pair, sampling.change_seed(own, position)),
+            lambda position, pair: _forged(source, pair, sampling.change_seed(own, position)),
             tf.data.AUTOTUNE,
             deterministic=True,
         )
@@ -69,20 +69,20 @@ def _donors(videos, landmarks):
     return np.array(donors, np.int64)
 
 
-def _forged(source, entry, donor, seed):
-    fresh = source.fresh
+def _forged(source, pair, seed):
+    (entry, donor), fresh = pair, source.fresh
 
     def make(*arguments):
         *arrays, is_alone, seed = arguments
         rng = np.random.default_rng(seed.view(np.uint64))
-        faces = [
+        face, donor = (
             blending.Face(arrays[at], arrays[at + 1].reshape(5, 2).astype(float), arrays[at + 2])
             for at in (0, 3)
-        ]
+        )
         method = fresh.methods[rng.integers(len(fresh.methods))]
         # A group of one identity offers no donor.
         method = blending.SELF_BLENDED if is_alone else method
-        return _pair(*faces, method, fresh.image_size, rng)
+        return _pair(face, donor, method, fresh.image_size, rng)
 
     arguments = [tensor for of in (entry, donor) for tensor in _face(source, of)]
     images, masks, labels = tf.numpy_function(

@@ -1,7 +1,12 @@
 """`manifest.json`: the contents of a folder of records, and the check of its shards."""
 
+from __future__ import annotations
+
 import hashlib
 import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from lrl_keras.data.schema import SCHEMA_VERSION
 from lrl_keras.errors import InputError
@@ -15,7 +20,7 @@ _ANEW = "make the records anew with `lrl-keras prepare --overwrite`"
 _AGAIN = "run the same `lrl-keras prepare` again to restore it"
 
 
-def write(folder, manifest):
+def write(folder: str | os.PathLike[str], manifest: Mapping[str, Any]) -> None:
     """Write `manifest` to `folder` by rename, so that it is never there in part.
 
     Args:
@@ -28,7 +33,7 @@ def write(folder, manifest):
     files.write_text(files.join(folder, MANIFEST), _text(sealed))
 
 
-def read(folder):
+def read(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """Read the manifest of the records in `folder` and check its checksum and form.
 
     Args:
@@ -45,7 +50,7 @@ def read(folder):
     return opened(folder)[0]
 
 
-def opened(folder):
+def opened(folder: str | os.PathLike[str]) -> tuple[dict[str, Any], str]:
     """Return the result of `read`, and the SHA-256 of the file, which identifies the records."""
     files.require(folder)
     path = files.join(folder, MANIFEST)
@@ -69,7 +74,13 @@ def opened(folder):
     return manifest, hashlib.sha256(contents).hexdigest()
 
 
-def verify(folder, manifest, splits=SPLITS, *, progress=True):
+def verify(
+    folder: str | os.PathLike[str],
+    manifest: dict[str, Any],
+    splits: Sequence[str] = SPLITS,
+    *,
+    progress: bool = True,
+) -> None:
     """Check that every shard of `splits` is there and has the manifest's SHA-256.
 
     Only a checksum of the whole file reveals a TFRecord file that is cut off between two records:
@@ -88,7 +99,13 @@ def verify(folder, manifest, splits=SPLITS, *, progress=True):
         raise InputError(fault)
 
 
-def faults(folder, manifest, splits=SPLITS, *, progress=True):
+def faults(
+    folder: str | os.PathLike[str],
+    manifest: dict[str, Any],
+    splits: Sequence[str] = SPLITS,
+    *,
+    progress: bool = True,
+) -> Iterator[tuple[str, str]]:
     """Find every shard of `splits` that is missing or lacks the manifest's SHA-256.
 
     Args:
@@ -107,7 +124,9 @@ def faults(folder, manifest, splits=SPLITS, *, progress=True):
             yield shard["name"], _fault(path, digest)
 
 
-def missing(folder, manifest, splits=SPLITS):
+def missing(
+    folder: str | os.PathLike[str], manifest: dict[str, Any], splits: Sequence[str] = SPLITS
+) -> Iterator[tuple[str, str]]:
     """Find every missing shard of `splits`, without reading any; yield the same as `faults`."""
     shards = _of(manifest, splits)
     paths = [files.join(folder, shard["name"]) for shard in shards]

@@ -6,6 +6,11 @@ small. Then each example is decoded and changed, in parallel but in order. Batch
 float32 last, because uint8 is cheaper to move.
 """
 
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
 import numpy as np
 import tensorflow as tf
 
@@ -17,22 +22,22 @@ from lrl_keras.errors import InputError
 
 
 def load(
-    records,
-    split,
-    batch_size,
+    records: str | os.PathLike[str] | Records,
+    split: str,
+    batch_size: int,
     *,
-    methods=None,
-    image_size=None,
-    seed=0,
-    epoch=0,
-    shuffle=None,
-    balance=None,
-    augment=None,
-    cache=False,
-    drop_remainder=None,
-    verify=True,
-    shuffle_buffer=2048,
-):
+    methods: Sequence[str] | str | None = None,
+    image_size: int | None = None,
+    seed: int = 0,
+    epoch: int = 0,
+    shuffle: bool | None = None,
+    balance: bool | None = None,
+    augment: str | None = None,
+    cache: bool = False,
+    drop_remainder: bool | None = None,
+    verify: bool = True,
+    shuffle_buffer: int = 2048,
+) -> tf.data.Dataset:
     """Load batches for `model.fit` and its validation.
 
     One iteration is one epoch. The first is epoch `epoch`; every further one is the next epoch of
@@ -107,7 +112,7 @@ def load(
             )
         stored_size, decode = source.fresh.image_size, lambda *example: example
     else:
-        reader = Stored(source, None if augment == "video" else image_size)
+        reader: Stored | Cached = Stored(source, None if augment == "video" else image_size)
         if cache:
             reader = Cached(reader)
         stored_size, decode = reader.image_size, reader.training_example
@@ -133,7 +138,7 @@ def load(
         changed = entries.enumerate().map(example, tf.data.AUTOTUNE, deterministic=True)
         return changed.batch(batch_size, drop_remainder=drop_remainder)
 
-    dataset = _numbered_epochs(one_epoch, lambda: dataset, int(training))
+    dataset: tf.data.Dataset = _numbered_epochs(one_epoch, lambda: dataset, int(training))
     dataset = dataset.map(_training_batch)
     dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches))
     dataset = dataset.prefetch(tf.data.AUTOTUNE).with_options(_options())
@@ -141,7 +146,15 @@ def load(
     return dataset
 
 
-def examples(records, split, *, batch_size, methods=None, image_size=None, verify=True):
+def examples(
+    records: str | os.PathLike[str] | Records,
+    split: str,
+    *,
+    batch_size: int,
+    methods: Sequence[str] | str | None = None,
+    image_size: int | None = None,
+    verify: bool = True,
+) -> tf.data.Dataset:
     """Load every example of a split once, in the order of the records, with all its features.
 
     Args:
@@ -175,7 +188,9 @@ def examples(records, split, *, batch_size, methods=None, image_size=None, verif
     return dataset.apply(tf.data.experimental.assert_cardinality(batches)).prefetch(2)
 
 
-def boxes(records):
+def boxes(
+    records: str | os.PathLike[str] | Records,
+) -> dict[tuple[str, str, str], dict[int, list[tuple[int, int, int, int]]]]:
     """Read the boxes of the crops of all examples, without decoding an image.
 
     Args:

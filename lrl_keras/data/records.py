@@ -1,6 +1,11 @@
 """A folder of finished records, whose manifest is read and checked once."""
 
+from __future__ import annotations
+
 import collections
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any, overload
 
 import numpy as np
 
@@ -31,7 +36,9 @@ class Records:
         margin: side of the crops over the longer side of the face.
     """
 
-    def __init__(self, folder, manifest, fingerprint):
+    def __init__(
+        self, folder: str | os.PathLike[str], manifest: dict[str, Any], fingerprint: str
+    ) -> None:
         self.folder = str(folder)
         self.fingerprint = fingerprint
         self._manifest = manifest
@@ -44,7 +51,7 @@ class Records:
         self.shards = tuple(self._shard(shard) for shard in manifest["shards"])
 
     @classmethod
-    def open(cls, records):
+    def open(cls, records: str | os.PathLike[str] | Records) -> Records:
         """Read the manifest of a folder; `Records` are returned as they are.
 
         Args:
@@ -55,31 +62,31 @@ class Records:
         """
         return records if isinstance(records, cls) else cls(records, *manifests.opened(records))
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.folder
 
     __fspath__ = __str__
 
     @property
-    def about(self):
+    def about(self) -> dict[str, Any]:
         """The manifest without its clips."""
         return {name: value for name, value in self._manifest.items() if name != "clips"}
 
-    def path(self, shard):
+    def path(self, shard: Shard | str) -> str:
         """Return the path or URL of a shard, given as `Shard` or by name."""
-        return files.join(self.folder, getattr(shard, "name", shard))
+        return files.join(self.folder, shard if isinstance(shard, str) else shard.name)
 
-    def splits(self):
+    def splits(self) -> tuple[str, ...]:
         """Return the names of the splits that hold examples."""
         there = {shard.split for shard in self.shards if shard.examples}
         return tuple(name for name in SPLITS if name in there)
 
-    def stored_size(self, split):
+    def stored_size(self, split: str) -> int:
         """Return the side of a split's images in pixels, with room where training forges faces."""
         room = ROOM if self.arguments.get("fresh") and split == "train" else 1
         return round(self.image_size * room)
 
-    def placed(self, splits=SPLITS):
+    def placed(self, splits: Sequence[str] = SPLITS) -> Iterator[tuple[ClipReport, int]]:
         """Locate the clips of some splits in their shards.
 
         Yields:
@@ -93,7 +100,7 @@ class Records:
             if clip.split in splits:
                 yield clip, start
 
-    def split(self, name, *, methods=None):
+    def split(self, name: str, *, methods: Sequence[str] | str | None = None) -> Split:
         """Select one split, or all of them.
 
         Args:
@@ -125,7 +132,7 @@ class Records:
             counts = self._counts_of(name, splits, shards, methods)
         return Split(self, name, splits, shards, np.array(counts, np.int64), methods, fresh)
 
-    def verify(self, splits=SPLITS, *, progress=True):
+    def verify(self, splits: Sequence[str] = SPLITS, *, progress: bool = True) -> None:
         """Check that every shard of `splits` is there and has the manifest's SHA-256.
 
         Raises:
@@ -133,7 +140,9 @@ class Records:
         """
         manifests.verify(self.folder, self._manifest, splits, progress=progress)
 
-    def faults(self, splits=SPLITS, *, read=True, progress=True):
+    def faults(
+        self, splits: Sequence[str] = SPLITS, *, read: bool = True, progress: bool = True
+    ) -> dict[str, str]:
         """Find missing and damaged shards: a dict of name to a line that says what is wrong.
 
         Args:
@@ -194,7 +203,15 @@ class Records:
         return list(found.values())
 
 
-def names_of(methods):
+@overload
+def names_of(methods: None) -> None: ...
+
+
+@overload
+def names_of(methods: Sequence[str] | str) -> tuple[str, ...]: ...
+
+
+def names_of(methods: Sequence[str] | str | None) -> tuple[str, ...] | None:
     """Return names of forgery methods as a sorted tuple without repetition.
 
     Args:

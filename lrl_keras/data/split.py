@@ -1,10 +1,16 @@
 """One split of records: its shards and the number of its examples."""
 
+from __future__ import annotations
+
 import dataclasses
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lrl_keras.errors import InputError
+
+if TYPE_CHECKING:
+    from lrl_keras.data.records import Records
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,7 +31,7 @@ class Shard:
     sha256: str
 
     @property
-    def examples(self):
+    def examples(self) -> int:
         return self.real + self.forged
 
 
@@ -59,7 +65,7 @@ class Split:
         fresh: `Fresh` where it holds faces that training forges itself, otherwise `None`.
     """
 
-    records: object
+    records: Records
     name: str
     splits: tuple[str, ...]
     shards: tuple[Shard, ...]
@@ -68,27 +74,27 @@ class Split:
     fresh: Fresh | None
 
     @property
-    def paths(self):
+    def paths(self) -> list[str]:
         return [self.records.path(shard) for shard in self.shards]
 
     @property
-    def image_size(self):
+    def image_size(self) -> int:
         """Side of the stored images in pixels."""
         return self.records.stored_size(self.splits[0])
 
     @property
-    def totals(self):
+    def totals(self) -> tuple[int, int]:
         """Numbers of real and of forged examples of an epoch."""
         real, forged = self.counts.sum(axis=0)
         if self.fresh:
             real = forged = real * self.fresh.forgeries
         return int(real), int(forged)
 
-    def verify(self):
+    def verify(self) -> None:
         """Check the shards by their checksums, see `Records.verify`."""
         self.records.verify(self.splits)
 
-    def check_both_classes(self):
+    def check_both_classes(self) -> None:
         """Raise `InputError` unless there are real and forged examples."""
         for missing, name in enumerate(("real", "forged")):
             if self.totals[missing] == 0:
@@ -97,13 +103,13 @@ class Split:
                     f"examples, none of them {name}; training needs both: prepare {name} clips too"
                 )
 
-    def check_examples(self):
+    def check_examples(self) -> None:
         """Raise `InputError` where the split holds faces that training forges, not examples."""
         if self.fresh:
             raise no_examples(self.records)
 
 
-def no_examples(records):
+def no_examples(records: Records) -> InputError:
     """Make the `InputError` for a split of faces where examples are needed."""
     return InputError(
         f"{records}: split 'train' holds faces that training forges, not examples; name val or "

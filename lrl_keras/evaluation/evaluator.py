@@ -1,8 +1,13 @@
 """Frame- and video-level metrics of a model on records."""
 
+from __future__ import annotations
+
 import csv
 import json
+import os
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
@@ -13,8 +18,20 @@ from lrl_keras.evaluation import metrics_report
 from lrl_keras.plots import figures
 from lrl_keras.system import files
 
+if TYPE_CHECKING:
+    from lrl_keras.models import Detector
 
-def evaluate(model, records, split="test", *, methods=None, batch_size=32, out=None, progress=True):
+
+def evaluate(
+    model: Detector,
+    records: str | os.PathLike[str] | Records,
+    split: str = "test",
+    *,
+    methods: Sequence[str] | str | None = None,
+    batch_size: int = 32,
+    out: str | os.PathLike[str] | None = None,
+    progress: bool = True,
+) -> dict[str, Any]:
     """Score every face of a split and measure how well the scores separate real from forged.
 
     A video's score is the mean over its frames; videos are told apart by (dataset, method, video).
@@ -74,9 +91,9 @@ def _score(model, records, split, methods, batch_size, total, progress):
             for name, values in metrics_report.described(batch).items():
                 columns[name].extend(values)
             bar.update(len(scores))
-    columns = {name: np.array(values) for name, values in columns.items()}
-    metrics_report.check_finite(records, columns["score"])
-    return columns
+    arrays = {name: np.array(values) for name, values in columns.items()}
+    metrics_report.check_finite(records, arrays["score"])
+    return arrays
 
 
 def _by_video(frames):

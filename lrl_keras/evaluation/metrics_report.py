@@ -1,5 +1,10 @@
 """Metrics of scored faces whose labels are known, and the provenance of these metrics."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from sklearn import metrics as sk
 
@@ -7,11 +12,15 @@ from lrl_keras.errors import InputError
 from lrl_keras.metrics import equal_error_rate
 from lrl_keras.saving.run import versions
 
+if TYPE_CHECKING:
+    from lrl_keras.data import Records
+    from lrl_keras.models import Detector
+
 # A face with a higher score is called forged.
 THRESHOLD = 0.5
 
 
-def count(records, split, methods=None):
+def count(records: Records, split: str, methods: Sequence[str] | str | None = None) -> int:
     """Count the faces in a split of `Records`, the forged ones of `methods` alone.
 
     Raises:
@@ -29,7 +38,7 @@ def count(records, split, methods=None):
     return real + forged
 
 
-def described(batch):
+def described(batch: Mapping[str, Any]) -> dict[str, list]:
     """Return labels and origins of a batch of `lrl_keras.data.examples` as a dict of lists."""
     numbers = {name: batch[name].numpy().tolist() for name in ("label", "frame")}
     texts = {
@@ -39,13 +48,13 @@ def described(batch):
     return {**numbers, **texts}
 
 
-def check_finite(records, scores):
+def check_finite(records: Records, scores: np.ndarray) -> None:
     """Raise `InputError` where a score is not finite."""
     if not np.isfinite(scores).all():
         raise InputError(f"{records}: the model gives scores that are not finite; it is broken")
 
 
-def methods_of(columns):
+def methods_of(columns: Mapping[str, np.ndarray]) -> list[str]:
     """Return the names of the forgery methods among faces, sorted.
 
     Args:
@@ -54,12 +63,12 @@ def methods_of(columns):
     return sorted({str(method) for method in columns["method"][columns["label"] == 1]})
 
 
-def against_real(columns, method):
+def against_real(columns: Mapping[str, np.ndarray], method: str) -> np.ndarray:
     """Mark the faces that are real or forged by a method, as an array of bool."""
     return (columns["label"] == 0) | (columns["method"] == method)
 
 
-def of(labels, scores):
+def of(labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:
     """Measure how well scores separate real from forged.
 
     Args:
@@ -85,7 +94,7 @@ def of(labels, scores):
     }
 
 
-def by_method(columns, scores):
+def by_method(columns: Mapping[str, np.ndarray], scores: np.ndarray) -> dict[str, Any]:
     """Measure all faces, and those of each method beside all real ones.
 
     Returns:
@@ -98,7 +107,7 @@ def by_method(columns, scores):
     return {"overall": of(labels, scores), "methods": methods}
 
 
-def provenance(model, records):
+def provenance(model: Detector, records: Records) -> dict[str, Any]:
     """Return the model's configuration, the records' manifest and the versions of packages."""
     return {
         "detector": model.NAME,

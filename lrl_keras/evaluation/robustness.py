@@ -1,11 +1,16 @@
 """Metrics of models on faces that were degraded after the forgery."""
 
+from __future__ import annotations
+
 import collections
 import csv
 import itertools
 import json
+import os
 import sys
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
 import keras
 import numpy as np
@@ -20,6 +25,9 @@ from lrl_keras.media.degradations import DEGRADATIONS, LEVELS, check, degrade, m
 from lrl_keras.plots import figures
 from lrl_keras.system import files, hardware
 
+if TYPE_CHECKING:
+    from lrl_keras.models import Detector
+
 # Batches of one cell that are degraded while another is scored; they bound the memory.
 _AHEAD = 3
 # Columns that tell a face from others.
@@ -27,18 +35,18 @@ _KEY = ("dataset", "method", "video", "frame")
 
 
 def measure(
-    models,
-    records,
-    split="test",
+    models: Mapping[str, Detector],
+    records: str | os.PathLike[str] | Records,
+    split: str = "test",
     *,
-    methods=None,
-    degradations=None,
-    levels=LEVELS,
-    seed=0,
-    batch_size=32,
-    out=None,
-    progress=True,
-):
+    methods: Sequence[str] | str | None = None,
+    degradations: Sequence[str] | None = None,
+    levels: Sequence[int] = LEVELS,
+    seed: int = 0,
+    batch_size: int = 32,
+    out: Mapping[str, str | os.PathLike[str]] | None = None,
+    progress: bool = True,
+) -> dict[str, dict[str, Any]]:
     """Score every face of a split as it is and under every degradation at every level.
 
     A face is degraded in the size in which the records hold it, real and forged alike, and then

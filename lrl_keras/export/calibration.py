@@ -1,6 +1,9 @@
 """Faces that calibrate int8: they show the ranges of the numbers inside a network."""
 
+from __future__ import annotations
+
 import dataclasses
+import os
 
 import numpy as np
 
@@ -30,7 +33,7 @@ class Calibration:
     about: dict
 
     @classmethod
-    def of(cls, records, image_size):
+    def of(cls, records: str | os.PathLike[str] | Records, image_size: int) -> Calibration:
         """Read the faces of a folder of records.
 
         Raises:

@@ -1,5 +1,7 @@
 """Export of a model to a checked file: build, write, run elsewhere, compare, rename."""
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import hashlib
@@ -10,6 +12,7 @@ import shutil
 import tempfile
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -23,20 +26,24 @@ from lrl_keras.saving.formats import FORMATS
 from lrl_keras.saving.run import versions
 from lrl_keras.system import files
 
+if TYPE_CHECKING:
+    from lrl_keras.data import Records
+    from lrl_keras.models import Detector
+
 QUANTIZATIONS = ("none", "float16", "int8")
 INPUT_TYPES = ("float32", "uint8")
 
 
 def export(
-    model,
-    out,
-    format="saved_model",
+    model: Detector,
+    out: str | os.PathLike[str],
+    format: str = "saved_model",
     *,
-    outputs="all",
-    quantize="none",
-    input_type="float32",
-    calibration=None,
-):
+    outputs: str = "all",
+    quantize: str = "none",
+    input_type: str = "float32",
+    calibration: str | os.PathLike[str] | Records | None = None,
+) -> str:
     """Write a trained network for another runtime, run it there, and compare.
 
     The network is rebuilt in float32 from its configuration and weights; the frequency image is
@@ -117,7 +124,7 @@ def export(
     return place
 
 
-def finished(out, model):
+def finished(out: str | os.PathLike[str], model: Detector) -> str | None:
     """Return the path of an earlier export of the same network and versions, or `None`.
 
     Args:

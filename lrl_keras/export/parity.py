@@ -112,8 +112,8 @@ def _faces(count, chosen):
         # Grain, stronger on some faces than on others, so that the frequency stream sees a signal.
         face += rng.normal(0, 3 * (index % 3), face.shape)
         faces.append(np.clip(face, 0, 255))
-    faces = np.stack(faces)
-    return np.rint(faces).astype(np.uint8) if chosen.input_type == "uint8" else faces
+    stacked = np.stack(faces)
+    return np.rint(stacked).astype(np.uint8) if chosen.input_type == "uint8" else stacked
 
 
 def _predict(reference, faces):

@@ -1,5 +1,9 @@
 """Resizing of feature maps by two products with constant matrices."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -38,7 +42,7 @@ class BilinearResize(keras.layers.Layer):
     Reference: 'resize' of the low and mid maps, Sec. 3.3.
     """
 
-    def __init__(self, height, width, **kwargs):
+    def __init__(self, height: int, width: int, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         if height < 1 or width < 1:
             raise ValueError(
@@ -47,7 +51,7 @@ class BilinearResize(keras.layers.Layer):
         self.height = int(height)
         self.width = int(width)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         if len(input_shape) != 4 or None in input_shape[1:]:
             raise ValueError(
                 "Expected maps of shape (B, H, W, C) with H, W and C known. "
@@ -58,7 +62,7 @@ class BilinearResize(keras.layers.Layer):
         self._rows = _interpolation_matrix(height, self.height)
         self._columns = _interpolation_matrix(width, self.width)
 
-    def call(self, maps):
+    def call(self, maps: Any) -> Any:
         _, height, width, channels = maps.shape
         if (height, width) == (self.height, self.width):
             return maps
@@ -68,8 +72,8 @@ class BilinearResize(keras.layers.Layer):
         maps = ops.reshape(ops.matmul(rows, maps), (-1, self.height, width, channels))
         return ops.matmul(columns, maps)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (input_shape[0], self.height, self.width, input_shape[-1])
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "height": self.height, "width": self.width}

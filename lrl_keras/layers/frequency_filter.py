@@ -1,5 +1,9 @@
 """Frequency-aware cue (Eq. 1-3, Sec. 3.1)."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
@@ -8,7 +12,7 @@ from keras import ops
 LUMA = (0.299, 0.587, 0.114)
 
 
-def dct_matrix(n):
+def dct_matrix(n: int) -> np.ndarray:
     """Compute the orthonormal DCT-II matrix D: `D @ x` is the DCT of a vector x, `D.T` inverts it.
 
     Args:
@@ -58,13 +62,13 @@ class FrequencyFilter(keras.layers.Layer):
     Reference: Eq. (1)-(3), Sec. 3.1.
     """
 
-    def __init__(self, alpha=0.33, **kwargs):
+    def __init__(self, alpha: float = 0.33, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         if not 0 <= alpha <= 2:
             raise ValueError(f"`alpha` must be in [0, 2]. Received: alpha={alpha}")
         self.alpha = float(alpha)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         _, height, width, channels = input_shape
         if height is None or width is None or channels not in (1, 3):
             raise ValueError(
@@ -79,7 +83,7 @@ class FrequencyFilter(keras.layers.Layer):
         self._dct_rows = dct_matrix(height)[:rows]
         self._dct_columns = dct_matrix(width)[:columns]
 
-    def call(self, images):
+    def call(self, images: Any) -> Any:
         images = ops.cast(images, "float32")
         _, height, width, channels = images.shape
         if channels == 3:
@@ -93,11 +97,11 @@ class FrequencyFilter(keras.layers.Layer):
             gray = gray - _times(ops.matmul(rows.T, coefficients), columns)
         return ops.reshape(gray, (-1, height, width, 1))
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (*input_shape[:-1], 1)
 
-    def compute_output_spec(self, images):
+    def compute_output_spec(self, images: keras.KerasTensor) -> keras.KerasTensor:
         return keras.KerasTensor(self.compute_output_shape(images.shape), dtype="float32")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "alpha": self.alpha}

@@ -1,6 +1,9 @@
-"""Multi-scale Patch Similarity Module (Eq. 7-9, Sec. 3.3)."""
+"""Multi-scale Patch Similarity Module (Eq. 7 and 9, Sec. 3.3)."""
+
+from __future__ import annotations
 
 import math
+from typing import Any
 
 import keras
 import numpy as np
@@ -32,14 +35,14 @@ def _pixels_per_patch(height, width, patches):
     return np.maximum(counts, 1).astype("float32")
 
 
-def check_patches(patches):
+def check_patches(patches: int) -> int:
     """Return `patches` as an int; raise ValueError unless it is an integer of at least 1."""
     if int(patches) != patches or patches < 1:
         raise ValueError(f"`patches` must be an integer of at least 1. Received: {patches}")
     return int(patches)
 
 
-def similarity_target(mask, patches):
+def similarity_target(mask: Any, patches: int) -> Any:
     """Compute the target similarity of the patches of a face from its mask.
 
     p_i is the mean of the mask over the pixels of patch i (padding left out), and
@@ -87,18 +90,18 @@ class PatchSimilarity(keras.layers.Layer):
     Reference: Eq. (7), Sec. 3.3.
     """
 
-    def __init__(self, patches=5, **kwargs):
+    def __init__(self, patches: int = 5, **kwargs: Any) -> None:
         super().__init__(autocast=False, **kwargs)
         self.patches = check_patches(patches)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         if len(input_shape) != 4 or None in input_shape[1:]:
             raise ValueError(
                 "Expected maps of shape (B, H, W, C) with H, W and C known. "
                 f"Received: input_shape={tuple(input_shape)}"
             )
 
-    def call(self, maps):
+    def call(self, maps: Any) -> Any:
         vectors = _partition(ops.cast(maps, "float32"), self.patches)
         _, count, pixels, channels = vectors.shape
         vectors = ops.reshape(vectors, (-1, count, pixels * channels))
@@ -113,11 +116,11 @@ class PatchSimilarity(keras.layers.Layer):
         # Rounding may leave [-1, 1] by an ulp.
         return ops.clip((cosine + 1) / 2, 0, 1)
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (input_shape[0], self.patches**2, self.patches**2)
 
-    def compute_output_spec(self, maps):
+    def compute_output_spec(self, maps: keras.KerasTensor) -> keras.KerasTensor:
         return keras.KerasTensor(self.compute_output_shape(maps.shape), dtype="float32")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "patches": self.patches}

@@ -1,5 +1,10 @@
 """RGB-Frequency Attention Module (Eq. 4-6, Sec. 3.2 and 3.3)."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -31,11 +36,11 @@ class RFAM(keras.layers.Layer):
     Reference: Eq. (4)-(6), Sec. 3.2 and 3.3, Fig. 2.
     """
 
-    def __init__(self, attend_streams=True, **kwargs):
+    def __init__(self, attend_streams: bool = True, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.attend_streams = bool(attend_streams)
 
-    def build(self, input_shape):
+    def build(self, input_shape: Sequence[Any]) -> None:
         rgb, *others = input_shape if isinstance(input_shape[0], (list, tuple)) else [input_shape]
         same = len(others) == 1 and tuple(others[0]) == tuple(rgb)
         if not same or len(rgb) != 4 or rgb[-1] is None:
@@ -59,7 +64,7 @@ class RFAM(keras.layers.Layer):
             keras.layers.BatchNormalization(dtype=policy, name="norm"),
         )
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Sequence[Any], training: bool | None = None) -> Any:
         rgb, frequency = inputs
         features = ops.concatenate([rgb, frequency], axis=-1)
         features = ops.relu(self.norm(self.fuse(features), training=training))  # Eq. (4)
@@ -72,9 +77,11 @@ class RFAM(keras.layers.Layer):
             return fused, attended_rgb, attended_frequency
         return fused
 
-    def compute_output_shape(self, input_shape):
+    def compute_output_shape(
+        self, input_shape: Sequence[tuple[int | None, ...]]
+    ) -> tuple[Any, ...]:
         shape = tuple(input_shape[0])
         return (shape, shape, shape) if self.attend_streams else shape
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "attend_streams": self.attend_streams}

@@ -1,17 +1,25 @@
 """Tar archive of images as one clip, read without unpacking it to disk."""
 
+from __future__ import annotations
+
 import contextlib
 import dataclasses
 import gzip
 import io
+import os
 import tarfile
 import zlib
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from lrl_keras.errors import InputError
 from lrl_keras.media import images
 from lrl_keras.media.sequences import NO_IMAGE, is_frame_name, natural_key
 from lrl_keras.media.video import MAX_FRAMES
 from lrl_keras.system import files
+
+if TYPE_CHECKING:
+    import numpy as np
 
 ENDINGS = (".tar", ".tar.gz", ".tgz")
 
@@ -33,12 +41,12 @@ class _Member:
     size: int
 
 
-def is_archive(path):
+def is_archive(path: str | os.PathLike[str]) -> bool:
     """Return whether a path has the ending of a tar archive."""
     return str(path).lower().endswith(ENDINGS)
 
 
-def stem(name):
+def stem(name: str) -> str:
     """Return the name of an archive without its ending: `7` for `7.tar.gz`."""
     ending = max((end for end in ENDINGS if name.lower().endswith(end)), key=len, default="")
     return name[: len(name) - len(ending)]
@@ -64,7 +72,7 @@ class Archive:
 
     stated = 0
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = path
         try:
             if not files.is_regular(path):
@@ -81,7 +89,7 @@ class Archive:
         self.names = [member.name for member in self._members]
         self.count = len(self.names)
 
-    def frames(self, indices):
+    def frames(self, indices: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
         """Decode the wanted images; see `lrl_keras.media.clip.open_clip`.
 
         Raises:
@@ -109,13 +117,15 @@ class Archive:
 
 def _images(stream):
     archive = tarfile.TarFile(fileobj=stream, encoding="utf-8")
-    empty = archive.firstmember is None  # Python 3.10 would seek to before its start.
+    # Python 3.10 would seek to before its start.
+    empty = archive.firstmember is None  # type: ignore[attr-defined]
     for _ in range(MAX_FRAMES):
         member = None if empty else archive.next()
         if member is None:
             stream.check_end()
             return
-        archive.members.clear()  # `tarfile` keeps them all otherwise.
+        # `tarfile` keeps them all otherwise.
+        archive.members.clear()  # type: ignore[attr-defined]
         stream.begin_header()
         if member.isreg() and not member.issparse() and is_frame_name(member.name):
             yield _Member(member.name, member.offset_data, member.size)

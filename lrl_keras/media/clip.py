@@ -1,5 +1,11 @@
 """Clips of a dataset: a video, an image, or a folder or tar archive of images."""
 
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING
+
 from lrl_keras.errors import InputError
 from lrl_keras.media import archives, containers, discovery, images
 from lrl_keras.media.archives import Archive
@@ -7,8 +13,11 @@ from lrl_keras.media.sequences import Sequence
 from lrl_keras.media.video import Video
 from lrl_keras.system import files
 
+if TYPE_CHECKING:
+    import numpy as np
 
-def open_clip(path):
+
+def open_clip(path: str | os.PathLike[str]) -> Sequence | Archive | Still | Video:
     """Open a clip; its frames are read only when they are asked for.
 
     Args:
@@ -40,10 +49,10 @@ class Still:
 
     count, stated = 1, 0
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = path
 
-    def frames(self, indices):
+    def frames(self, indices: Collection[int]) -> Iterator[tuple[int, np.ndarray]]:
         """Decode the image where frame 0 is wanted.
 
         Raises:

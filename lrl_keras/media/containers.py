@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from typing import Any
 
 import av
 
@@ -17,7 +18,9 @@ _ISO_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
 _STREAMS_AFTER_HEADER = ("flv", "mpeg", "mpegts")
 _HEAD_BYTES = 600
 # PyAV 19 and later decode titles and the like only on request.
-_METADATA = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+_METADATA: dict[str, Any] = (
+    {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
+)
 
 
 def is_video(path):

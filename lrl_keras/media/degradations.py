@@ -22,6 +22,7 @@ import io
 import platform
 import zlib
 from collections.abc import Callable
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -113,7 +114,7 @@ def h264(frames, crf):
     encoder = av.CodecContext.create("libx264", "w")
     # 4:2:0 needs even sides.
     encoder.height, encoder.width = height + height % 2, width + width % 2
-    encoder.pix_fmt, encoder.framerate = "yuv420p", 25
+    encoder.pix_fmt, encoder.framerate = "yuv420p", Fraction(25)
     encoder.thread_count = 1
     encoder.options = {"crf": str(crf), **_SAME_BYTES}
     packets = []

@@ -1,9 +1,12 @@
 """Images and videos in the files and folders that a user names."""
 
+from __future__ import annotations
+
 import dataclasses
 import logging
 import os
 import re
+from collections.abc import Iterable, Iterator
 
 from lrl_keras.errors import InputError
 from lrl_keras.media import containers, images
@@ -38,7 +41,9 @@ class Input:
     error: str | None = None
 
 
-def find(named, leave_out=None):
+def find(
+    named: Iterable[str | os.PathLike[str]], leave_out: str | os.PathLike[str] | None = None
+) -> Iterator[Input]:
     """Find the files that are named, in order.
 
     Folders are read recursively: the files of a folder by name, then its folders by name; links
@@ -53,7 +58,7 @@ def find(named, leave_out=None):
         an `Input` for each file, and one with an error for each name that cannot be used: a missing
         file, one of another kind, an unknown URL, a folder without any image or video.
     """
-    for path in map(os.fspath, named):
+    for path in (os.fspath(name) for name in named):
         try:
             files.require(path)
             is_folder = files.is_folder(path)
@@ -120,13 +125,13 @@ def _same(path, other):
         return False
 
 
-def is_media(path):
+def is_media(path: str | os.PathLike[str]) -> bool:
     """Return whether a file is an image or a video by its content or by its name."""
     called = is_image_name(path) or bool(_VIDEO_NAME.fullmatch(os.path.splitext(path)[1]))
     return called or images.is_image(path) or containers.is_video(path)
 
 
-def is_image_name(path):
+def is_image_name(path: str | os.PathLike[str]) -> bool:
     """Return whether a file has the ending of an image."""
     return bool(_IMAGE_NAME.fullmatch(os.path.splitext(path)[1]))
 
@@ -139,7 +144,7 @@ def _file(path, name):
     return Input(path, name, error=why_not(path))
 
 
-def why_not(path):
+def why_not(path: str | os.PathLike[str]) -> str:
     """Explain, in one line, why a file that is neither image nor video cannot be used."""
     try:
         images.check_file(path)

@@ -1,7 +1,10 @@
 """Face detection by MTCNN, and the crops that the network takes."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image
@@ -33,7 +36,7 @@ class Face:
     landmarks: tuple[tuple[float, float], ...] | None = None
 
     @property
-    def area(self):
+    def area(self) -> int:
         """Area of the box in pixels."""
         x0, y0, x1, y1 = self.box
         return (x1 - x0) * (y1 - y0)
@@ -58,14 +61,14 @@ class Detector:
     max_side: int = 640
     min_score: float = 0.85
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if not _CELL <= self.min_size <= self.max_side:
             raise ValueError(
                 f"min_size must be from {_CELL} to max_side = {self.max_side}. "
                 f"Received: {self.min_size}"
             )
 
-    def __call__(self, images):
+    def __call__(self, images: Sequence[np.ndarray]) -> list[list[Face]]:
         """Find the faces of a batch of images, which may differ in size.
 
         Args:
@@ -94,7 +97,9 @@ class Detector:
         return [sorted(faces, key=lambda face: (-face.area, face.box)) for faces in found]
 
 
-def crop_box(box, height, width, margin=1.3):
+def crop_box(
+    box: tuple[int, int, int, int], height: int, width: int, margin: float = 1.3
+) -> tuple[int, int, int, int]:
     """Compute the square crop of a face, which always lies inside the image, without padding.
 
     Args:
@@ -114,7 +119,7 @@ def crop_box(box, height, width, margin=1.3):
     return left, top, left + side, top + side
 
 
-def cut(image, box, size):
+def cut(image: np.ndarray, box: tuple[int, int, int, int], size: int) -> np.ndarray:
     """Cut `box` out of an image and resize it to the network's input.
 
     Args:
@@ -144,8 +149,8 @@ def _face(row, shape, small_size):
     scales = np.array([full / small for full, small in zip(size, small_size, strict=True)] * 2)
     corners = np.clip(np.round(row[1:5] * scales), 0, [*size, *size])
     points = np.round(row[6:].reshape(2, 5).T * scales[:2], 1)
-    box = tuple(int(corner) for corner in corners)
-    return Face(box, float(row[5]), tuple((float(x), float(y)) for x, y in points))
+    x0, y0, x1, y1 = (int(corner) for corner in corners)
+    return Face((x0, y0, x1, y1), float(row[5]), tuple((float(x), float(y)) for x, y in points))
 
 
 @functools.cache

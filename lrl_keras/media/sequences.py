@@ -1,12 +1,20 @@
 """Folder of images as one clip, with its frames in the order of their names."""
 
+from __future__ import annotations
+
 import contextlib
+import os
 import re
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from lrl_keras.errors import InputError
 from lrl_keras.media import images
 from lrl_keras.media.discovery import is_image_name
 from lrl_keras.system import files
+
+if TYPE_CHECKING:
+    import numpy as np
 
 NO_IMAGE = f"holds no image; expected {', '.join(images.FORMATS)}"
 
@@ -14,12 +22,12 @@ NO_IMAGE = f"holds no image; expected {', '.join(images.FORMATS)}"
 _NUMBER = re.compile(r"([0-9]{1,18})")
 
 
-def is_frame_name(path):
+def is_frame_name(path: str | os.PathLike[str]) -> bool:
     """Return whether a file has the ending of an image and is not hidden, as macOS's `._1.png`."""
     return is_image_name(path) and not files.name_of(path).startswith(".")
 
 
-def natural_key(name):
+def natural_key(name: str) -> tuple[list[tuple[int, str]], str]:
     """Return a sort key that puts `frame2.png` before `frame10.png`."""
     parts = _NUMBER.split(name)
     return [(int(part), "") if place % 2 else (0, part) for place, part in enumerate(parts)], name
@@ -42,7 +50,7 @@ class Sequence:
 
     stated = 0
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = path
         try:
             self.names = sorted(filter(is_frame_name, files.walk(path)), key=natural_key)
@@ -52,7 +60,7 @@ class Sequence:
             raise InputError(f"{path}: {NO_IMAGE}")
         self.count = len(self.names)
 
-    def frames(self, indices):
+    def frames(self, indices: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
         """Decode the wanted images; see `lrl_keras.media.clip.open_clip`."""
         wanted = set(indices)
         for index, name in enumerate(self.names):

@@ -1,9 +1,17 @@
 """Tracks of faces over the frames of a clip."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import numpy as np
 
+if TYPE_CHECKING:
+    from lrl_keras.media.faces import Face
 
-def persistent_tracks(detections):
+
+def persistent_tracks(detections: Sequence[Sequence[Face]]) -> list[dict[int, Face]]:
     """Follow faces over the frames of a clip and keep those that persist.
 
     A face continues the track with the nearest last box, if that is less than one box away and at

@@ -1,7 +1,11 @@
 """Frames of a video file, which may be damaged."""
 
+from __future__ import annotations
+
 import dataclasses
 import itertools
+import os
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
@@ -11,7 +15,7 @@ from lrl_keras.media import containers
 MAX_FRAMES = 1_000_000
 
 
-def evenly_spaced(count, n):
+def evenly_spaced(count: int, n: int) -> list[int]:
     """Return indices of `n` frames, spread evenly over a clip: the middles of `n` equal parts.
 
     Args:
@@ -45,7 +49,7 @@ class Video:
         InputError: naming the path, where the file is no such video or holds no frame.
     """
 
-    def __init__(self, path):
+    def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = path
         times, self._packets = [], []
         with containers.open_video(path) as (container, stream):
@@ -64,7 +68,7 @@ class Video:
         unique = None not in times and len(set(times)) == len(times)
         self.count, self.times = len(times), tuple(sorted(times)) if unique else None
 
-    def frames(self, indices):
+    def frames(self, indices: Iterable[int]) -> Iterator[tuple[int, np.ndarray]]:
         """Decode the wanted frames.
 
         A frame is identified by its time stamp, so that damage earlier in the file does not shift

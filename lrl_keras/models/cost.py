@@ -1,5 +1,7 @@
 """Multiply-adds of a model, part by part."""
 
+from __future__ import annotations
+
 import math
 
 import keras
@@ -7,7 +9,7 @@ import keras
 from lrl_keras.layers import RFAM, BilinearResize, FrequencyFilter, PatchSimilarity
 
 
-def multiply_adds(model):
+def multiply_adds(model: keras.Model) -> dict[str, int]:
     """Count the multiply-adds of one forward pass of one image, for each part of the model.
 
     Convolutions, dense layers and matrix products are counted; operations that take one step per

@@ -1,5 +1,7 @@
 """Decoders of the manipulated-region mask (Sec. 3.4)."""
 
+from __future__ import annotations
+
 import keras
 
 from lrl_keras.layers import BilinearResize
@@ -7,7 +9,7 @@ from lrl_keras.layers import BilinearResize
 DECODERS = ("light", "deepfakebench")
 
 
-def decoder(kind, input_shape, image_size):
+def decoder(kind: str, input_shape: tuple[int, int, int], image_size: int) -> keras.Model:
     """Build the model from the feature map to the predicted mask M^.
 
     `"light"` halves its width while it doubles the map with depthwise-separable convolutions, up

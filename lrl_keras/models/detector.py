@@ -1,6 +1,9 @@
 """Base class and registry of the forgery detectors: faces in, a label and perhaps more out."""
 
-from typing import ClassVar
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, TypeVar
 
 import keras
 
@@ -10,10 +13,12 @@ from lrl_keras.metrics import EqualErrorRate
 from lrl_keras.optimizers import SCHEDULES, AdamL2
 from lrl_keras.system.options import Option
 
-DETECTORS = {}
+_Kind = TypeVar("_Kind", bound="Detector")
+
+DETECTORS: dict[str, type[Detector]] = {}
 
 
-def register_detector(name):
+def register_detector(name: str) -> Callable[[type[_Kind]], type[_Kind]]:
     """Register a `Detector` under a name for `build`, the command line and runs, as a decorator.
 
     Args:
@@ -30,7 +35,7 @@ def register_detector(name):
     return register
 
 
-def detector(name):
+def detector(name: str) -> type[Detector]:
     """Return the class of a forgery detector.
 
     Raises:
@@ -41,7 +46,7 @@ def detector(name):
     return DETECTORS[name]
 
 
-def build(name, **options):
+def build(name: str, **options: Any) -> Detector:
     """Build a forgery detector by name, e.g. `build("lrl", backbone="tiny", image_size=160)`.
 
     Args:
@@ -57,13 +62,14 @@ def build(name, **options):
 class Detector(keras.Model):
     """Functional model whose outputs are a dict with `"label"` and perhaps more.
 
-    Losses, weights and targets may name outputs that only other networks of this package have;
-    those are left out.
+    Entries of losses, weights and targets for outputs that this model lacks are ignored.
 
-    A subclass stands in one file, under `@register_detector("name")`, and may have
+    A subclass stands in one file, under `@register_detector("name")`. Its constructor takes
+    `crop_margin` and `crop_size`, and it has
 
-    - `OPTIONS`: `Option` by name, arguments of its constructor that the command line offers. One
-      with the name of a training option replaces that option, with a default of its own.
+    - `OPTIONS`: `Option` by name, the arguments of its constructor that the command line offers,
+      `image_size` among them; and those options of every training (`learning_rate`, ...) that
+      have another default here.
     - `LOSS_OPTIONS`: `Option` by name, the arguments of its method `objectives`.
 
     Attributes:
@@ -73,12 +79,28 @@ class Detector(keras.Model):
         crop_size: side in pixels to which crops were resized in the training records.
     """
 
+    NAME: ClassVar[str]
     OPTIONS: ClassVar[dict[str, Option]] = {}
     LOSS_OPTIONS: ClassVar[dict[str, Option]] = {
         "label_weight": Option(1.0, "weight of the label loss", least=0, most=1e6)
     }
 
-    def objectives(self, label_weight=1.0):
+    image_size: int
+    crop_margin: float
+    crop_size: int
+
+    def __init__(
+        self,
+        inputs: keras.KerasTensor,
+        outputs: dict[str, keras.KerasTensor],
+        *,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> None:
+        # Keras's own functional models ignore arguments that they do not know.
+        super().__init__(inputs=inputs, outputs=outputs, name=name, trainable=trainable)
+
+    def objectives(self, label_weight: float = 1.0) -> tuple[dict[str, Any], dict[str, float]]:
         """Return the losses that the detector is trained with.
 
         Args:
@@ -90,7 +112,7 @@ class Detector(keras.Model):
         return {"label": LabelLoss()}, {"label": label_weight}
 
     @property
-    def stages(self):
+    def stages(self) -> list[keras.Model]:
         """Parts of the backbones, which pretrained weights are loaded into: a list of models."""
         return [
             layer
@@ -100,14 +122,14 @@ class Detector(keras.Model):
 
     def compile(
         self,
-        optimizer=None,
-        loss=None,
-        loss_weights=None,
-        metrics=None,
+        optimizer: keras.optimizers.Optimizer | str | None = None,
+        loss: Any = None,
+        loss_weights: Any = None,
+        metrics: Any = None,
         *,
-        schedule=None,
-        **kwargs,
-    ):
+        schedule: Callable[[int, int], float] | None = None,
+        **kwargs: Any,
+    ) -> None:
         """Compile with the paper's settings where no others are given.
 
         Args:
@@ -146,33 +168,49 @@ class Detector(keras.Model):
         # The initial rate: `fit` changes the optimizer's own.
         self._rate = None if schedule is None else float(self.optimizer.learning_rate)
 
-    def get_compile_config(self):
+    def get_compile_config(self) -> dict[str, Any]:
         config = super().get_compile_config()
         if config and self.schedule is not None:  # empty before `compile`
             config["schedule"] = keras.saving.serialize_keras_object(self.schedule)
             config["optimizer"]["config"]["learning_rate"] = self._rate
         return config
 
-    def fit(self, *args, epochs=1, callbacks=None, **kwargs):
+    def fit(
+        self,
+        *args: Any,
+        epochs: int = 1,
+        callbacks: Sequence[keras.callbacks.Callback] | None = None,
+        **kwargs: Any,
+    ) -> keras.callbacks.History:
         """Train as `keras.Model.fit` does, with the learning rate by the schedule of `compile`."""
-        if self.schedule is not None:
+        rate, schedule = self._rate, self.schedule
+        if rate is not None and schedule is not None:
             following = keras.callbacks.LearningRateScheduler(
-                lambda epoch: self._rate * self.schedule(epoch, epochs)
+                lambda epoch: rate * schedule(epoch, epochs)
             )
             callbacks = [following, *(callbacks or [])]
         return super().fit(*args, epochs=epochs, callbacks=callbacks, **kwargs)
 
-    def compile_from_config(self, config):
+    def compile_from_config(self, config: dict[str, Any]) -> None:
         """Compile as before saving; Keras leaves this to models with a `compile` of their own."""
         self.compile(**keras.saving.deserialize_keras_object(config))
         self.optimizer.build(self.trainable_variables)
 
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+    def compute_loss(
+        self,
+        x: Any = None,
+        y: Any = None,
+        y_pred: Any = None,
+        sample_weight: Any = None,
+        training: bool = True,
+    ) -> Any:
         return super().compute_loss(
             x, self._supervised(y), y_pred, self._supervised(sample_weight), training
         )
 
-    def compute_metrics(self, x, y, y_pred, sample_weight=None):
+    def compute_metrics(
+        self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None
+    ) -> dict[str, Any]:
         return super().compute_metrics(
             x, self._supervised(y), y_pred, self._supervised(sample_weight)
         )
@@ -184,11 +222,13 @@ class Detector(keras.Model):
         return {name: target for name, target in targets.items() if name in self.output}
 
     @classmethod
-    def from_config(cls, config, custom_objects=None):
+    def from_config(
+        cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
+    ) -> Detector:
         return cls(**config)
 
 
-def checked_integer(name, value, least, most):
+def checked_integer(name: str, value: int, least: int, most: int) -> int:
     """Return `value` as int; bounded, so that a foreign configuration cannot exhaust the memory."""
     if int(value) != value or not least <= value <= most:
         raise ValueError(

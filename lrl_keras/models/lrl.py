@@ -1,6 +1,9 @@
 """Network of Local Relation Learning (Fig. 1, Sec. 3)."""
 
-from typing import ClassVar
+from __future__ import annotations
+
+import os
+from typing import Any, ClassVar
 
 import keras
 
@@ -93,21 +96,21 @@ class LRL(Detector):
 
     def __init__(
         self,
-        backbone="efficientnet_b4",
-        image_size=299,
-        patches=5,
-        alpha=0.33,
-        weights=None,
-        frequency=True,
-        rfam=None,
-        similarity=True,
-        head_norm=True,
-        attend_streams=True,
-        decoder="light",
-        crop_margin=1.3,
-        crop_size=None,
-        **kwargs,
-    ):
+        backbone: str | keras.Model | dict[str, Any] = "efficientnet_b4",
+        image_size: int = 299,
+        patches: int = 5,
+        alpha: float = 0.33,
+        weights: str | os.PathLike[str] | None = None,
+        frequency: bool = True,
+        rfam: bool | None = None,
+        similarity: bool = True,
+        head_norm: bool = True,
+        attend_streams: bool = True,
+        decoder: str = "light",
+        crop_margin: float = 1.3,
+        crop_size: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         backbone, backbone_config = from_config(backbone)
         if rfam is None:
             rfam = frequency
@@ -127,7 +130,7 @@ class LRL(Detector):
         images = keras.Input((image_size, image_size, 3), dtype="float32", name="images")
         rgb_scale, *rgb_stages = stages["rgb"]
         rgb = rgb_scale(images)
-        if frequency:
+        if high_pass is not None:
             frequency_scale, *frequency_stages = stages["frequency"]
             high = frequency_scale(high_pass(images))
         fused = {}
@@ -177,12 +180,12 @@ class LRL(Detector):
 
     def objectives(
         self,
-        label_weight=1.0,
-        similarity_weight=10.0,
-        mask_weight=1.0,
-        similarity_norm=False,
-        pixel_reduction="mean",
-    ):
+        label_weight: float = 1.0,
+        similarity_weight: float = 10.0,
+        mask_weight: float = 1.0,
+        similarity_norm: bool = False,
+        pixel_reduction: str = "mean",
+    ) -> tuple[dict[str, Any], dict[str, float]]:
         """Return the losses that the network is trained with (Eq. 10 to 13).
 
         Args:
@@ -220,7 +223,7 @@ class LRL(Detector):
         norm = keras.layers.BatchNormalization(momentum=0.9, name="head_norm", dtype="float32")
         return norm(channel(similarity))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "backbone": self.backbone,

@@ -141,7 +141,8 @@ def example_strip(image, mask, pattern, caption):
         images = [_fitted(image), *2 * [_no_mask()]]
     else:
         mask = (np.asarray(mask) * 255).astype(np.uint8)
-        images = map(_fitted, (image, mask, similarity_image(pattern, _SIDE_OF_EXAMPLE)))
+        shown = (image, mask, similarity_image(pattern, _SIDE_OF_EXAMPLE))
+        images = [_fitted(each) for each in shown]
     font = _font(12)
     width, step = _WIDTH_OF_STRIP, _SIDE_OF_EXAMPLE + _GAP
     strip = Image.new("RGB", (width, step + sum(font.getmetrics())), "white")

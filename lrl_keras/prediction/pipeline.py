@@ -1,11 +1,18 @@
 """Images to scored faces: find, cut and score, in the same way for frames of videos."""
 
+from __future__ import annotations
+
 import dataclasses
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lrl_keras.errors import InputError
 from lrl_keras.media import faces, images
+
+if TYPE_CHECKING:
+    from lrl_keras.models import Detector
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,10 +25,10 @@ class Scored:
     heat: np.ndarray | None
 
     @property
-    def box(self):
+    def box(self) -> tuple[int, int, int, int] | None:
         return None if self.face is None else self.face.box
 
-    def as_dict(self):
+    def as_dict(self) -> dict[str, Any]:
         box = None if self.box is None else list(self.box)
         confidence = None if self.face is None else round(self.face.score, 4)
         return {
@@ -35,13 +42,20 @@ class Scored:
 class Scorer:
     """Finds, cuts and scores the faces of images; without a face detector the image is the face."""
 
-    def __init__(self, model, batch_size, detector, keep_heat):
+    def __init__(
+        self, model: Detector, batch_size: int, detector: faces.Detector | None, keep_heat: bool
+    ) -> None:
         self.batch_size = batch_size
         self.detector = detector
         self._model = model
         self._keep_heat = keep_heat
 
-    def __call__(self, batch, crops=None, crop_size=None):
+    def __call__(
+        self,
+        batch: Sequence[np.ndarray],
+        crops: Sequence[Sequence[tuple[int, int, int, int]]] | None = None,
+        crop_size: int | None = None,
+    ) -> list[list[Scored]]:
         """Return lists of `Scored`, one an image.
 
         Args:
@@ -49,8 +63,9 @@ class Scorer:
             crops: lists of the boxes to cut, one an image; default: find the faces.
             crop_size: side in pixels that crops are first resized to; default: the model's.
         """
+        places: list[list[tuple[faces.Face | None, tuple[int, int, int, int]]]]
         if crops is not None:
-            places = [[(None, tuple(crop)) for crop in row] for row in crops]
+            places = [[(None, crop) for crop in row] for row in crops]
         elif self.detector is None:
             places = [[_whole(image)] for image in batch]
         else:

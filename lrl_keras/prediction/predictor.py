@@ -1,6 +1,10 @@
 """Scores of images and videos: their faces, cut as in training, through the network."""
 
+from __future__ import annotations
+
 import os
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from lrl_keras.errors import InputError
 from lrl_keras.media import discovery as all_inputs
@@ -9,6 +13,10 @@ from lrl_keras.media.images import shown
 from lrl_keras.prediction.overlay import NO_FACE, Folder, draw
 from lrl_keras.prediction.pipeline import Scorer
 from lrl_keras.prediction.videos import StoredBoxes, score_video
+
+if TYPE_CHECKING:
+    from lrl_keras.data import Records
+    from lrl_keras.models import Detector
 
 CROPS = ("face", "none")
 
@@ -19,16 +27,16 @@ _SURE = 0.9
 
 
 def predict(
-    model,
-    inputs,
+    model: Detector,
+    inputs: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
     *,
-    frames_per_video=50,
-    crop="face",
-    overlay=None,
-    batch_size=16,
-    detector=None,
-    boxes=None,
-):
+    frames_per_video: int = 50,
+    crop: str = "face",
+    overlay: str | os.PathLike[str] | None = None,
+    batch_size: int = 16,
+    detector: faces.Detector | None = None,
+    boxes: str | os.PathLike[str] | Records | None = None,
+) -> Iterator[dict[str, Any]]:
     """Score images, videos and folders of them; 0 is real, 1 is forged.
 
     An image's score is the highest of its faces; detections with a confidence below 0.9 are left

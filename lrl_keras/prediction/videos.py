@@ -1,8 +1,12 @@
 """Videos to scored frames: sampled, their faces followed, or cropped as the records say."""
 
+from __future__ import annotations
+
 import itertools
+import os
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lrl_keras import data
 from lrl_keras.data.records import Records
@@ -11,6 +15,11 @@ from lrl_keras.media.images import shown
 from lrl_keras.media.tracking import persistent_tracks
 from lrl_keras.media.video import Video, evenly_spaced
 from lrl_keras.prediction.overlay import NO_FACE, Frames, draw
+
+if TYPE_CHECKING:
+    from lrl_keras.media.discovery import Input
+    from lrl_keras.prediction.overlay import Folder
+    from lrl_keras.prediction.pipeline import Scorer
 
 
 class StoredBoxes:
@@ -23,12 +32,12 @@ class StoredBoxes:
         crop_size: side in pixels that crops are first resized to.
     """
 
-    def __init__(self, records):
+    def __init__(self, records: str | os.PathLike[str] | Records) -> None:
         self._records = Records.open(records)
         self.crop_size = self._records.image_size
         self._clips = data.boxes(self._records)
 
-    def of(self, path):
+    def of(self, path: str | os.PathLike[str]) -> dict[int, list[tuple[int, int, int, int]]]:
         """Return lists of crop boxes by frame index, of the clip that is called like the file."""
         path = Path(path)
         clips = {key: crops for key, crops in self._clips.items() if key[2] == path.stem}
@@ -46,7 +55,13 @@ class StoredBoxes:
         )
 
 
-def score_video(scorer, file, frames_per_video, stored, folder):
+def score_video(
+    scorer: Scorer,
+    file: Input,
+    frames_per_video: int,
+    stored: StoredBoxes | None,
+    folder: Folder | None,
+) -> dict[str, Any]:
     """Score a video and write its overlay, if asked for.
 
     Args:

@@ -5,11 +5,16 @@ The seal is a footer behind the HDF5 data, which HDF5 readers ignore, so that fi
 are replaced in one step and `model.load_weights` of Keras still reads the file.
 """
 
+from __future__ import annotations
+
 import contextlib
 import hashlib
 import io
 import json
+import os
 import warnings
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import h5py
 import keras
@@ -23,7 +28,13 @@ _FOOTER = len(_MARK) + 32
 _ABOUT = "lrl_keras"
 
 
-def save_weights(model, path, about=None, *, half=False):
+def save_weights(
+    model: keras.Model,
+    path: str | os.PathLike[str],
+    about: dict[str, Any] | None = None,
+    *,
+    half: bool = False,
+) -> None:
     """Save a model's weights in Keras' format, sealed.
 
     Args:
@@ -45,7 +56,9 @@ def save_weights(model, path, about=None, *, half=False):
             file.attrs[_ABOUT] = json.dumps(about or {})
 
 
-def load_weights(model, path, remedy="take both from one run"):
+def load_weights(
+    model: keras.Model, path: str | os.PathLike[str], remedy: str = "take both from one run"
+) -> dict[str, Any]:
     """Load what `save_weights` wrote.
 
     Args:
@@ -71,7 +84,9 @@ def load_weights(model, path, remedy="take both from one run"):
     return about
 
 
-def save_state(variables, path, about):
+def save_state(
+    variables: Sequence[Any], path: str | os.PathLike[str], about: dict[str, Any]
+) -> None:
     """Save the values of `variables`, in order, sealed.
 
     Unlike Keras' formats this holds every variable: seeds of random layers and the state of the
@@ -88,7 +103,7 @@ def save_state(variables, path, about):
             dataset.attrs["path"] = variable.path
 
 
-def load_state(variables, path):
+def load_state(variables: Sequence[Any], path: str | os.PathLike[str]) -> dict[str, Any]:
     """Assign what `save_state` wrote to `variables`.
 
     Returns:
@@ -108,7 +123,7 @@ def load_state(variables, path):
     return about
 
 
-def check_finite(variables):
+def check_finite(variables: Iterable[Any]) -> None:
     """Raise `ValueError` naming the first variable that has a value which is not finite."""
     for variable in variables:
         value = _numpy(variable)

@@ -1,16 +1,24 @@
 """The run directory: its model and its training, written and read."""
 
+from __future__ import annotations
+
 import contextlib
 import fcntl
 import functools
 import json
+import os
+from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from lrl_keras.errors import InputError
 from lrl_keras.models import detector
 from lrl_keras.saving.checkpoints import load_weights, save_weights
 from lrl_keras.system import files
+
+if TYPE_CHECKING:
+    from lrl_keras.models import Detector
 
 # The name of the detector that comes with this package.
 DEFAULT = "default"
@@ -37,7 +45,9 @@ class Run:
         versions: dict of the packages that it was made with.
     """
 
-    def __init__(self, name, folder, config):
+    def __init__(
+        self, name: str | os.PathLike[str], folder: str | os.PathLike[str], config: dict[str, Any]
+    ) -> None:
         self.name, self.folder = str(name), str(folder)
         self._model = config["model"]
         # Older runs call it `architecture`, the first ones say nothing.
@@ -51,7 +61,7 @@ class Run:
         self.versions = config.get("versions", {})
 
     @classmethod
-    def open(cls, run):
+    def open(cls, run: str | os.PathLike[str] | Run) -> Run:
         """Read the configuration of a run; a `Run` is returned as it is.
 
         Args:
@@ -61,13 +71,13 @@ class Run:
         Raises:
             InputError: naming the file that is missing, damaged or of another schema version.
         """
-        if isinstance(run, cls):
+        if isinstance(run, Run):
             return run
         folder = SHIPPED if run == DEFAULT else run
         return cls(run, folder, _read(folder))
 
     @classmethod
-    def create(cls, folder, model, about):
+    def create(cls, folder: str | os.PathLike[str], model: Detector, about: dict[str, Any]) -> Run:
         """Write the `config.json` of a new run.
 
         Args:
@@ -82,19 +92,19 @@ class Run:
         return cls.open(folder)
 
     @staticmethod
-    def exists(folder):
+    def exists(folder: str | os.PathLike[str]) -> bool:
         """Return whether a folder holds a run."""
         return folder == DEFAULT or files.exists(files.join(folder, CONFIG))
 
-    def __str__(self):
+    def __str__(self) -> str:
         return self.name
 
-    def path(self, *names):
+    def path(self, *names: str) -> str:
         """Return the path of a file of the run."""
         return files.join(self.folder, *names)
 
     @functools.cached_property
-    def fingerprint(self):
+    def fingerprint(self) -> str:
         """SHA-256 of the run's best weights.
 
         Raises:
@@ -104,7 +114,7 @@ class Run:
             raise InputError(f"{self.path(BEST)}: not found")
         return files.sha256(self.path(BEST))
 
-    def network(self):
+    def network(self) -> Detector:
         """Build its network with the best weights, see `load`."""
         source = self.path(CONFIG)
         try:
@@ -123,7 +133,7 @@ class Run:
         load_weights(model, self.path(BEST))
         return model
 
-    def load_weights(self, model):
+    def load_weights(self, model: Detector) -> None:
         """Give `model` its best weights.
 
         Raises:
@@ -133,7 +143,7 @@ class Run:
         load_weights(model, self.path(BEST), remedy)
 
 
-def load(run):
+def load(run: str | os.PathLike[str]) -> Detector:
     """Load the trained model of a run directory, in inference form.
 
     The architecture is built from `config.json` by this package and only numbers are read from the
@@ -153,7 +163,13 @@ def load(run):
     return Run.open(run).network()
 
 
-def save(model, run, *, half=False, about=None):
+def save(
+    model: Detector,
+    run: str | os.PathLike[str],
+    *,
+    half: bool = False,
+    about: dict[str, Any] | None = None,
+) -> None:
     """Write a network as a run directory that `load` reads; it has no history and no records.
 
     Args:
@@ -174,7 +190,7 @@ def save(model, run, *, half=False, about=None):
     Run.create(run, model, about or {})
 
 
-def refuse_default(run):
+def refuse_default(run: str | os.PathLike[str]) -> None:
     """Raise `InputError` where a run is to be written under the name of the shipped detector."""
     if run == DEFAULT:
         raise InputError(
@@ -183,7 +199,7 @@ def refuse_default(run):
 
 
 @contextlib.contextmanager
-def locked(folder):
+def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
     """Make the folder of a run, and keep other processes from training in it.
 
     Raises:
@@ -201,7 +217,7 @@ def locked(folder):
         yield
 
 
-def versions():
+def versions() -> dict[str, str]:
     """Return the versions of the packages that a network is made with."""
     return {name: metadata.version(name) for name in ("lrl-keras", "keras", "tensorflow")}
 

@@ -5,13 +5,16 @@ Nothing here knows Keras or the network: an exported file is loaded as a strange
 of its own.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import importlib
 import json
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +47,7 @@ class Runtime:
     outputs: tuple[str, ...]
     _run: Callable = dataclasses.field(repr=False)
 
-    def __call__(self, images):
+    def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
         images = np.asarray(images)
         expected = (self.image_size, self.image_size, 3)
         if images.ndim != 4 or images.shape[1:] != expected or not len(images):
@@ -57,7 +60,7 @@ class Runtime:
         return self._run(images)
 
 
-def load(path, threads=None):
+def load(path: str | os.PathLike[str], threads: int | None = None) -> Runtime:
     """Load a file that `lrl_keras.export` or another program wrote.
 
     Where the export's `PATH.json` lies beside it, the file must have the SHA-256 named there.
@@ -126,14 +129,14 @@ def _kind(path):
     return kind, path
 
 
-def main(argv):
+def main(argv: Sequence[str]) -> None:
     """Run FILE on the arrays of INPUTS (.npz), each one batch, and write OUTPUTS (.npz).
 
     The arrays written are called `INPUT/OUTPUT`.
     """
     file, inputs, outputs = argv
     runtime = load(file)
-    found = {}
+    found: dict[str, Any] = {}
     with np.load(inputs) as batches:
         for batch in batches.files:
             for name, value in runtime(batches[batch]).items():

@@ -1,28 +1,37 @@
 """An exported network behind TensorFlow Serving's REST interface, without TensorFlow Serving."""
 
+from __future__ import annotations
+
 import importlib
 import logging
+import os
+from typing import TYPE_CHECKING
 
 from lrl_keras.errors import InputError
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
+    from lrl_keras.saving.runtimes import Runtime
 
 __all__ = ["application", "serve"]
 _log = logging.getLogger(__name__)
 
 
 def serve(
-    model,
+    model: str | os.PathLike[str],
     *,
-    name="lrl",
-    host="127.0.0.1",
-    port=8501,
-    threads=None,
-    batch_size=8,
-    batch_timeout_ms=2.0,
-    queue_size=64,
-    max_body_mb=32,
-    shutdown_s=30,
-    access_log=False,
-):
+    name: str = "lrl",
+    host: str = "127.0.0.1",
+    port: int = 8501,
+    threads: int | None = None,
+    batch_size: int = 8,
+    batch_timeout_ms: float = 2.0,
+    queue_size: int = 64,
+    max_body_mb: float = 32,
+    shutdown_s: float = 30,
+    access_log: bool = False,
+) -> None:
     """Serve an exported network over HTTP until SIGTERM or SIGINT.
 
     The logger `lrl_keras.serving` says (INFO) when it is ready, and where. After the signal
@@ -71,14 +80,14 @@ def serve(
 
 
 def application(
-    runtime,
+    runtime: Runtime,
     *,
-    name="lrl",
-    batch_size=8,
-    batch_timeout_ms=2.0,
-    queue_size=64,
-    max_body_mb=32,
-):
+    name: str = "lrl",
+    batch_size: int = 8,
+    batch_timeout_ms: float = 2.0,
+    queue_size: int = 64,
+    max_body_mb: float = 32,
+) -> Starlette:
     """Make the ASGI application that `serve` runs.
 
     Paths and JSON are those of TensorFlow Serving's REST interface. Numbers come back with the

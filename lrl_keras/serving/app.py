@@ -72,7 +72,7 @@ class Service:
         self._network = network
         self._limits = limits
         self._metrics = Metrics(limits.batch_size, lambda: self._batcher.waiting)
-        self._batcher = Batcher(
+        self._batcher: Batcher = Batcher(
             network.run,
             limits.batch_size,
             limits.batch_timeout,

@@ -37,7 +37,7 @@ class Batcher:
         self._jobs = collections.deque()
         self._thread = ThreadPoolExecutor(1, "lrl_keras_batches")
         self._worker = None
-        self._arrived = None
+        self._arrived = asyncio.Event()
 
     async def __call__(self, images):
         """Run images.
@@ -54,7 +54,6 @@ class Batcher:
         """
         self.check(len(images))
         if self._worker is None:
-            self._arrived = asyncio.Event()
             self._worker = asyncio.create_task(self._work())
         job = _Job(images)
         self._jobs.append(job)

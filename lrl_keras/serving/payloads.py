@@ -6,6 +6,7 @@ Reference: https://www.tensorflow.org/tfx/serving/api_rest
 import functools
 import itertools
 import json
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,7 @@ class Call:
 
     def __init__(self, network, max_images):
         self.signature = "unknown"
-        self.images = None
+        self.images: Any = None
         self._network = network
         self._max_images = max_images
         self._columns = False

@@ -1,5 +1,7 @@
 """Answers to a request that are no predictions."""
 
+from typing import ClassVar
+
 
 class Problem(Exception):
     """An answer that is no prediction.
@@ -9,7 +11,7 @@ class Problem(Exception):
         reason: one line for whoever sent the request.
     """
 
-    headers = None
+    headers: ClassVar[dict[str, str] | None] = None
 
     def __init__(self, status, reason):
         super().__init__(reason)
@@ -24,7 +26,7 @@ class Busy(Problem):
         cause: why, as the metrics name it: `"queue"`, `"memory"` or `"stopping"`.
     """
 
-    headers = {"retry-after": "1"}  # noqa: RUF012
+    headers: ClassVar[dict[str, str]] = {"retry-after": "1"}
 
     def __init__(self, cause, reason):
         super().__init__(503, f"{reason}; try again in a second")

@@ -31,8 +31,6 @@ class Server:
         if not 0 <= port <= 65535:
             raise InputError(f"port must lie in 0..65535. Received: {port}")
         self._place = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self._uvicorn = None
-        self._socket = None
         try:
             self._socket = _bound(host, port)
         except (OSError, UnicodeError) as error:

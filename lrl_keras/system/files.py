@@ -4,6 +4,8 @@ Local paths go through the operating system and never import TensorFlow. What go
 `OSError` either way.
 """
 
+from __future__ import annotations
+
 import builtins
 import contextlib
 import hashlib
@@ -15,6 +17,8 @@ import shutil
 import stat
 import tempfile
 import uuid
+from collections.abc import Callable, Iterable
+from typing import Any, BinaryIO
 
 from lrl_keras.errors import InputError
 from lrl_keras.system import remote
@@ -23,30 +27,30 @@ from lrl_keras.system.remote import is_url, require
 _BLOCK = 1 << 20
 
 
-def join(folder, *names):
+def join(folder: str | os.PathLike[str], *names: str) -> str:
     """The path of something in a folder, as a string."""
     return (posixpath if is_url(folder) else os.path).join(os.fspath(folder), *names)
 
 
-def name_of(path):
+def name_of(path: str | os.PathLike[str]) -> str:
     """The last part of a path."""
     return os.path.basename(os.fspath(path).rstrip("/"))
 
 
-def open(path):
+def open(path: str | os.PathLike[str]) -> BinaryIO:
     """Open a file for reading bytes."""
     if is_url(path):
         return io.BufferedReader(remote.RemoteFile(path), _BLOCK)
     return builtins.open(path, "rb")
 
 
-def read_bytes(path):
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
     """The content of a file."""
     with open(path) as file:
         return file.read()
 
 
-def exists(path):
+def exists(path: str | os.PathLike[str]) -> bool:
     """Return whether there is a file or a folder.
 
     Raises:
@@ -58,14 +62,14 @@ def exists(path):
         return remote.gfile().exists(remote.as_url(path))
 
 
-def is_file(path):
+def is_file(path: str | os.PathLike[str]) -> bool:
     """Return whether there is a file."""
     if not is_url(path):
         return os.path.isfile(path)
     return exists(path) and not remote.gfile().isdir(remote.as_url(path))
 
 
-def is_regular(path):
+def is_regular(path: str | os.PathLike[str]) -> bool:
     """Return whether there is a file, and no folder, pipe or device.
 
     Raises:
@@ -77,7 +81,7 @@ def is_regular(path):
         return not remote.gfile().stat(remote.as_url(path)).is_directory
 
 
-def is_folder(path):
+def is_folder(path: str | os.PathLike[str]) -> bool:
     """Return whether there is a folder.
 
     Raises:
@@ -91,12 +95,12 @@ def is_folder(path):
     return False
 
 
-def size(path):
+def size(path: str | os.PathLike[str]) -> int:
     """Bytes of a file."""
     return remote.size(path) if is_url(path) else os.path.getsize(path)
 
 
-def names(folder):
+def names(folder: str | os.PathLike[str]) -> list[str]:
     """Names of what lies in a folder, sorted, those of folders without a slash.
 
     In a bucket there are no empty folders: there a missing one has no names and is no error.
@@ -109,7 +113,7 @@ def names(folder):
     return []
 
 
-def walk(folder):
+def walk(folder: str | os.PathLike[str]) -> list[str]:
     """Paths of all files below a folder, relative to it with forward slashes, in sorted order.
 
     Hidden files and folders are left out. Links to folders are followed, each folder once.
@@ -121,6 +125,7 @@ def walk(folder):
     def fail(error):
         raise error
 
+    parents: Iterable[tuple[Any, list[Any], list[Any]]]
     if is_url(folder):
         with remote.as_os_errors(folder):
             parents = list(remote.gfile().walk(remote.as_url(folder)))
@@ -141,7 +146,7 @@ def walk(folder):
     return sorted(found)
 
 
-def make_folder(path):
+def make_folder(path: str | os.PathLike[str]) -> None:
     """Make a folder and those above it, where they do not exist.
 
     Raises:
@@ -160,7 +165,7 @@ def make_folder(path):
         ) from None
 
 
-def remove(path):
+def remove(path: str | os.PathLike[str]) -> None:
     """Remove a file; nothing happens where there is none."""
     with contextlib.suppress(FileNotFoundError):
         if is_url(path):
@@ -170,7 +175,7 @@ def remove(path):
             os.remove(path)
 
 
-def remove_tree(path):
+def remove_tree(path: str | os.PathLike[str]) -> None:
     """Remove a folder and all that is in it."""
     if is_url(path):
         with remote.as_os_errors(path):
@@ -225,18 +230,18 @@ def replacing(path, scratch=None):
     _sync(os.path.dirname(path) or ".")
 
 
-def write_text(path, text):
+def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a file by rename, so that it is there whole or not at all; see `replacing`."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def is_temporary(name):
+def is_temporary(name: str) -> bool:
     """Return whether `name` is that of a file which a killed `replacing` left behind."""
     return name.startswith(".") and len(name) > 34 and name[33] == "."
 
 
-def sha256(path, on_read=None):
+def sha256(path: str | os.PathLike[str], on_read: Callable[[int], object] | None = None) -> str:
     """Hexadecimal SHA-256 of a file.
 
     Args:

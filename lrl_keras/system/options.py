@@ -6,7 +6,8 @@ import argparse
 import dataclasses
 import math
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from lrl_keras.errors import InputError
 
@@ -31,7 +32,7 @@ class Option:
         switch: whether `--no-NAME` is left out.
     """
 
-    default: object
+    default: Any
     help: str
     choices: Collection = ()
     least: float = -math.inf
@@ -43,7 +44,7 @@ class Option:
     optional: bool | None = None
     switch: bool = False
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         derived = {
             "many": isinstance(self.default, tuple),
             "optional": self.default is None,
@@ -53,7 +54,7 @@ class Option:
             if getattr(self, name) is None:
                 object.__setattr__(self, name, value)
 
-    def check(self, name, value):
+    def check(self, name: str, value: Any) -> Any:
         """The value in its own type.
 
         Args:
@@ -75,7 +76,7 @@ class Option:
             raise InputError(f"{name} must be different ones, each once. Received: {values}")
         return values
 
-    def read(self, text):
+    def read(self, text: str) -> Any:
         """One value from a command line.
 
         Raises:
@@ -84,7 +85,8 @@ class Option:
         if self.optional and text == "none":
             return None
         try:
-            return self._one("", self.type(text))
+            convert: Any = self.type
+            return self._one("", convert(text))
         except InputError as error:
             raise argparse.ArgumentTypeError(str(error).strip()) from None
         except ValueError:
@@ -93,7 +95,7 @@ class Option:
             ) from None
 
     @property
-    def words(self):
+    def words(self) -> str | None:
         """The default as `--help` states it, `None` where that says nothing."""
         if self.stated is not None:
             return self.stated
@@ -109,8 +111,8 @@ class Option:
             value = float(value)
         if self.type is str and isinstance(value, os.PathLike):
             value = os.fspath(value)
-        bounded = self.type in (int, float)
-        if type(value) is not self.type or (bounded and not self.least <= value <= self.most):
+        kind, bounded = type(value), self.type in (int, float)
+        if kind is not self.type or (bounded and not self.least <= value <= self.most):
             raise InputError(f"{name} must be {self._wanted()}. Received: {value!r}")
         if self.choices and value not in self.choices:
             raise InputError(
@@ -120,7 +122,7 @@ class Option:
 
     def _wanted(self):
         if self.type not in (int, float):
-            return {str: "a text", bool: "true or false"}[self.type]
+            return "a text" if self.type is str else "true or false"
         least = "" if self.least == -math.inf else f" from {_shown(self.least)}"
         most = "" if self.most == math.inf else f" to {_shown(self.most)}"
         return ("a whole number" if self.type is int else "a number") + least + most
@@ -145,7 +147,9 @@ class Argument:
     count: str | None = None
 
 
-def complete(options, given, owner="this source"):
+def complete(
+    options: Mapping[str, Option], given: Mapping[str, Any], owner: str = "this source"
+) -> dict[str, Any]:
     """All options with their values.
 
     Args:
@@ -166,7 +170,10 @@ def complete(options, given, owner="this source"):
     }
 
 
-def add_to(parser, options):
+def add_to(
+    parser: argparse.ArgumentParser | argparse._ArgumentGroup,
+    options: Mapping[str, Option | Argument],
+) -> None:
     """Declare options on an `argparse.ArgumentParser`; those not given stay out of its result.
 
     Args:
@@ -177,7 +184,7 @@ def add_to(parser, options):
         if isinstance(option, Argument):
             parser.add_argument(name, metavar=option.metavar, nargs=option.count, help=option.help)
             continue
-        arguments = {}
+        arguments: dict[str, Any] = {}
         if option.switch:
             arguments["action"] = "store_true"
         elif option.type is bool:

@@ -75,8 +75,8 @@ class RemoteFile(io.RawIOBase):
         return len(content)
 
     def seek(self, offset, whence=io.SEEK_SET):
-        start = (0, self.tell, lambda: self._length)[whence]
-        position = offset + (start() if whence else start)
+        start = (lambda: 0, self.tell, lambda: self._length)[whence]
+        position = offset + start()
         if position < 0:
             raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), self._path)
         with as_os_errors(self._path):

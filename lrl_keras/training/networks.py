@@ -1,7 +1,12 @@
 """Networks built and compiled by the settings of a run."""
 
+from __future__ import annotations
+
 import contextlib
+import os
 import warnings
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import keras
 import tensorflow as tf
@@ -11,13 +16,18 @@ from lrl_keras.models import detector
 from lrl_keras.optimizers import SCHEDULES, AdamL2
 from lrl_keras.saving.run import Run
 from lrl_keras.training.cpu import fixed_sums, fused_norm, pointwise
-from lrl_keras.training.settings import Settings, saved_settings
+from lrl_keras.training.settings import OPTIONS, Settings, saved_settings
+
+if TYPE_CHECKING:
+    from lrl_keras.data import Records
+    from lrl_keras.models import Detector
 
 
-def build(settings, records):
+def build(settings: Settings, records: Records) -> Detector:
     """Build the network of `settings` for faces that are cropped as those of the `Records`."""
     kind = detector(settings.detector)
-    arguments = settings.of(kind.OPTIONS)
+    # The others are options of training, with a default of the detector.
+    arguments = settings.of(name for name in kind.OPTIONS if name not in OPTIONS)
     arguments |= {"crop_size": records.image_size, "crop_margin": records.margin or 1.3}
     try:
         model = kind(**arguments)
@@ -40,7 +50,7 @@ def _warn_of_uneven_patches(model):
         )
 
 
-def compile(model, settings):
+def compile(model: Detector, settings: Settings) -> None:
     """Compile `model` with the losses and the optimizer of `settings`."""
     if settings.frozen_norm:
         for stage in model.stages:
@@ -82,7 +92,7 @@ def _build_losses(model):
     model.reset_metrics()
 
 
-def load_compiled(run):
+def load_compiled(run: str | os.PathLike[str] | Run) -> Detector:
     """Load the network of a run and compile it as `train` does, in the precision of its settings.
 
     Args:
@@ -101,7 +111,7 @@ def load_compiled(run):
 
 
 @contextlib.contextmanager
-def precision(name):
+def precision(name: str) -> Iterator[None]:
     """Set the dtype policy of a setting for as long as the context lasts."""
     if name == "auto":
         name = "mixed_float16" if tf.config.list_physical_devices("GPU") else "float32"

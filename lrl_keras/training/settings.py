@@ -1,6 +1,11 @@
 """Settings of a training run, and the options that they are chosen from."""
 
+from __future__ import annotations
+
+import os
 import types
+from collections.abc import Iterable
+from typing import Any
 
 from lrl_keras.data.augment.choices import AUGMENTATIONS
 from lrl_keras.data.records import names_of
@@ -56,7 +61,7 @@ OPTIONS = {
 }
 
 
-def options(name):
+def options(name: str) -> dict[str, Option]:
     """Return all options of the training of a detector, `Option` by name.
 
     Args:
@@ -81,7 +86,7 @@ class Settings:
 
     __slots__ = ("_values", "detector")
 
-    def __init__(self, detector="lrl", **given):
+    def __init__(self, detector: str = "lrl", **given: Any) -> None:
         declared = options(detector)
         values = complete(declared, given, f"the training of {detector}")
         values["methods"] = names_of(values["methods"])
@@ -90,47 +95,47 @@ class Settings:
         object.__setattr__(self, "detector", detector)
         object.__setattr__(self, "_values", types.MappingProxyType(values))
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or name not in self._values:
             raise AttributeError(f"the training of {self.detector} has no option {name!r}")
         return self._values[name]
 
-    def __setattr__(self, name, value):
+    def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"settings stay as they are; replace({name}={value!r}) makes others")
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Settings) and self.content() == other.content()
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(tuple(self.content().items()))
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         given = "".join(f", {name}={value!r}" for name, value in self.chosen().items())
         return f"Settings({self.detector!r}{given})"
 
     def __reduce__(self):
         return _settings, (self.content(),)
 
-    def content(self):
+    def content(self) -> dict[str, Any]:
         """Return all values by name, as `config.json` holds them and `Settings` takes them."""
         return {"detector": self.detector, **self._values}
 
-    def chosen(self):
+    def chosen(self) -> dict[str, Any]:
         """Return the values by name that are not the defaults."""
         declared = options(self.detector)
         return {
             name: value for name, value in self._values.items() if value != declared[name].default
         }
 
-    def replace(self, **given):
+    def replace(self, **given: Any) -> Settings:
         """Return these settings with other values."""
         return Settings(**{**self.content(), **given})
 
-    def of(self, declared):
+    def of(self, declared: Iterable[str]) -> dict[str, Any]:
         """Return the values of the options in `declared` by name."""
         return {name: self._values[name] for name in declared}
 
-    def words(self):
+    def words(self) -> dict[str, bool | int | float | str]:
         """Return all values by name, each a bool, a number or a text."""
         found = self.content()
         if self.methods is not None:
@@ -142,7 +147,7 @@ def _settings(content):
     return Settings(**content)
 
 
-def saved_settings(run):
+def saved_settings(run: str | os.PathLike[str] | Run) -> Settings:
     """Return the `Settings` that a run, its folder or its `saving.run.Run`, was started with.
 
     Raises:

@@ -31,9 +31,9 @@ def prepared(path, threads):
     masks = (rng.random((_MOST, side, side, 1)) < 0.3).astype(np.float32)
     targets = {"label": labels, "similarity": masks, "mask": masks}
 
-    def run(batch):
+    # `repeating` ends when it is dropped, so the function holds it.
+    def run(batch, _held=repeating):
         part = {name: target[:batch] for name, target in targets.items()}
         model.train_on_batch(faces[:batch], part)
 
-    run.repeating = repeating  # For as long as the function lives.
     return run, list(model.output)

@@ -1,7 +1,10 @@
 """Training of a run on records with `model.fit`, which may be stopped at any moment."""
 
+from __future__ import annotations
+
 import os
 import warnings
+from typing import TYPE_CHECKING
 
 import keras
 import tensorflow as tf
@@ -18,13 +21,23 @@ from lrl_keras.training.cpu.repeatable import repeatable
 from lrl_keras.training.networks import build, compile, precision
 from lrl_keras.training.settings import Settings, saved_settings
 
+if TYPE_CHECKING:
+    from lrl_keras.models import Detector
+
 __all__ = ["Settings", "build", "compile", "saved_settings", "train"]
 
 # Settings that a resumed run may change.
 _FREE = ("epochs", "cache")
 
 
-def train(records, run, settings=None, *, resume=False, verbose="auto"):
+def train(
+    records: str | os.PathLike[str] | Records,
+    run: str | os.PathLike[str],
+    settings: Settings | None = None,
+    *,
+    resume: bool = False,
+    verbose: str | int = "auto",
+) -> Detector:
     """Train a model and write a run directory.
 
     On a CPU the same records and settings give the same weights bit for bit, also when the run was

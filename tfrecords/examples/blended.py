@@ -208,7 +208,8 @@ def usable_faces(found, indices, margin):
         except InputError:
             problems[index] = NO_REGION
         else:
-            box = scale * (np.array(crop_box(crop.face, *crop.frame_size, margin)) - [x0, y0] * 2)
+            height, width = crop.frame_size
+            box = scale * (np.array(crop_box(crop.face, height, width, margin)) - [x0, y0] * 2)
             faces[index] = FaceCrop(crop.image, landmarks, tuple(box.tolist()), crop.box)
     return faces, problems
 

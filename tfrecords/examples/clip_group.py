@@ -10,7 +10,7 @@ from lrl_keras.media.clip import open_clip
 from lrl_keras.media.faces import Detector
 from lrl_keras.system import files
 from tfrecords.examples import frame_match
-from tfrecords.examples.crops import NO_FACE, NOT_DECODED, cut_same, find_faces, take_whole
+from tfrecords.examples.crops import NO_FACE, NOT_DECODED, Found, cut_same, find_faces, take_whole
 from tfrecords.examples.group import Job, example, new_report, relative
 from tfrecords.examples.masks import difference_mask
 
@@ -226,7 +226,7 @@ class Group:
 class _Faces:
     """The faces of a clip, and the number of the track that is taken."""
 
-    found: object
+    found: Found
     chosen: int
 
     @property

@@ -147,7 +147,8 @@ class Worker:
 
     def stop(self):
         """End the process and its children, whatever they are doing."""
-        self._process.stdin.close()
+        if self._process.stdin is not None:
+            self._process.stdin.close()
         with contextlib.suppress(OSError):  # None of them is left.
             os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()

@@ -166,7 +166,7 @@ def _measure_run(function, tasks, workers, progress):
 def _memory_by_tenths(results):
     """Tell the memory of the worker with most at its end, after each tenth of its clips."""
     last = {result.process: result.memory_mb for result in results}
-    largest = max(last, key=last.get)
+    largest = max(last, key=lambda process: last[process])
     mine = [result for result in results if result.process == largest]
     done = np.cumsum([result.clips for result in mine])
     places = np.searchsorted(done, done[-1] * np.arange(1, 11) / 10)
@@ -186,7 +186,8 @@ def _memory_mb():
 def _times(profile):
     """Sum up the seconds of each step."""
     seconds = dict.fromkeys(_STEPS, 0.0)
-    for (path, _, function), (_, _, _, cumulative, _) in pstats.Stats(profile).stats.items():
+    stats = pstats.Stats(profile).stats  # type: ignore[attr-defined]
+    for (path, _, function), (_, _, _, cumulative, _) in stats.items():
         for step, place in _STEPS.items():
             if (os.path.basename(path), function) == place:
                 seconds[step] += cumulative

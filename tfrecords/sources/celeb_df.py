@@ -14,8 +14,12 @@ are in train too, and so are fakes whose real video is in test, or the other way
 how the dataset is commonly used; how many there are is noted in the manifest.
 """
 
+from __future__ import annotations
+
 import dataclasses
+import os
 import re
+from typing import TYPE_CHECKING
 
 from lrl_keras.errors import InputError
 from lrl_keras.system import files
@@ -23,6 +27,9 @@ from tfrecords.clips import Clip, Lister
 from tfrecords.sources.folders import Folders
 from tfrecords.sources.lists import fail, is_name, read_lines
 from tfrecords.sources.splits import SEED, VAL_FRACTION, hold_out
+
+if TYPE_CHECKING:
+    from tfrecords.clips import Listing
 
 NAME = "celeb-df"
 SUMMARY = "Celeb-DF v1 or v2: Celeb-real, YouTube-real, Celeb-synthesis and the test list."
@@ -37,7 +44,12 @@ _NAMES = {
 }
 
 
-def find(root, *, val_fraction=VAL_FRACTION.default, seed=SEED.default):
+def find(
+    root: str | os.PathLike[str],
+    *,
+    val_fraction: float = VAL_FRACTION.default,
+    seed: int = SEED.default,
+) -> Listing:
     """List the clips on disk.
 
     Args:

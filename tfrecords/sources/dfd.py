@@ -7,11 +7,18 @@ The fake is named target_source__scene__code: its real video is target__scene. T
 official lists: all that is on disk is test data.
 """
 
+from __future__ import annotations
+
+import os
 import re
+from typing import TYPE_CHECKING, Any
 
 from tfrecords.clips import Clip, Lister
 from tfrecords.sources import compressed_tree
 from tfrecords.sources.compressed_tree import FORGERIES, ORIGINALS, Tree, check_layout
+
+if TYPE_CHECKING:
+    from tfrecords.clips import Listing
 
 NAME = "dfd"
 SUMMARY = "DeepFakeDetection: original_sequences/actors and manipulated_sequences, all of it test."
@@ -22,7 +29,9 @@ _ACTORS, _FAKES = f"{ORIGINALS}/actors", f"{FORGERIES}/{FAKE}"
 _FAKE_NAME = re.compile(r"(?P<target>[^_]+)_[^_]+__(?P<scene>.+)__[^_]+")
 
 
-def find(root, *, compression="c23", mask_from="best"):
+def find(
+    root: str | os.PathLike[str], *, compression: str = "c23", mask_from: str = "best"
+) -> Listing:
     """List the clips on disk.
 
     Args:
@@ -42,7 +51,7 @@ def find(root, *, compression="c23", mask_from="best"):
     fakes = {}
     for video in tree.videos(_FAKES, compression):
         fakes.setdefault(_group(video), []).append(video)
-    common = {"split": "test", "dataset": NAME, "compression": compression}
+    common: dict[str, Any] = {"split": "test", "dataset": NAME, "compression": compression}
     for name in sorted({*tree.videos(_ACTORS, compression), *fakes}):
         real = tree.find(_ACTORS, compression, name)
         if real:

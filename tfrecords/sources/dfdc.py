@@ -19,8 +19,12 @@ A video that several lists name is taken once: from labels.csv, or else from the
 Videos that no list labels are left out, and noted.
 """
 
+from __future__ import annotations
+
 import dataclasses
+import os
 import re
+from typing import TYPE_CHECKING
 
 from lrl_keras.errors import InputError
 from lrl_keras.media.sequences import natural_key
@@ -29,6 +33,9 @@ from tfrecords.clips import Clip, Lister
 from tfrecords.sources.folders import Folders
 from tfrecords.sources.lists import fail, is_name, read_json, read_table
 from tfrecords.sources.splits import SEED, VAL_FRACTION, hold_out
+
+if TYPE_CHECKING:
+    from tfrecords.clips import Listing
 
 NAME = "dfdc"
 SUMMARY = "DFDC: parts with metadata.json, validation and test sets with labels.csv."
@@ -46,7 +53,12 @@ _VALIDATION = re.compile(r"val(id|idation)?([_-].*)?", re.IGNORECASE)
 _LABELS, _WORDS = {"REAL": 0, "FAKE": 1}, ("real", "fake")
 
 
-def find(root, *, val_fraction=VAL_FRACTION.default, seed=SEED.default):
+def find(
+    root: str | os.PathLike[str],
+    *,
+    val_fraction: float = VAL_FRACTION.default,
+    seed: int = SEED.default,
+) -> Listing:
     """List the clips of all lists below the root that are on disk.
 
     Args:

@@ -15,7 +15,11 @@ and kept without a mask where their frames do not fit. So is what was augmented 
 resolution or quality reduced), where the difference to the original is no mask.
 """
 
+from __future__ import annotations
+
 import dataclasses
+import os
+from typing import TYPE_CHECKING
 
 from lrl_keras.errors import InputError
 from lrl_keras.system import files
@@ -23,6 +27,9 @@ from tfrecords.clips import Clip, Lister
 from tfrecords.sources.folders import Folders
 from tfrecords.sources.lists import fail, is_path, read_json
 from tfrecords.sources.splits import SEED, VAL_FRACTION, hold_out
+
+if TYPE_CHECKING:
+    from tfrecords.clips import Listing
 
 NAME = "dfdc-preview"
 SUMMARY = "DFDC preview: dataset.json, original_videos, method_A and method_B."
@@ -33,7 +40,12 @@ _ORIGINALS = "original_videos"
 _LABELS = {"real": 0, "fake": 1}
 
 
-def find(root, *, val_fraction=VAL_FRACTION.default, seed=SEED.default):
+def find(
+    root: str | os.PathLike[str],
+    *,
+    val_fraction: float = VAL_FRACTION.default,
+    seed: int = SEED.default,
+) -> Listing:
     """List the clips of dataset.json that are on disk.
 
     Args:

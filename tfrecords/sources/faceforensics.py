@@ -5,6 +5,12 @@ manipulated_sequences/<method>/<compression>/videos/071_054.mp4    (target_sourc
 splits/{train,val,test}.json                                       [["071", "054"], ...]
 """
 
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 from lrl_keras.data.manifest import SPLITS
 from lrl_keras.errors import InputError
 from lrl_keras.system import files
@@ -13,6 +19,9 @@ from tfrecords.clips import Clip, Lister
 from tfrecords.sources import compressed_tree
 from tfrecords.sources.compressed_tree import FORGERIES, ORIGINALS, Tree, check_layout
 from tfrecords.sources.lists import fail, is_name, read_json
+
+if TYPE_CHECKING:
+    from tfrecords.clips import Listing
 
 NAME = "faceforensics"
 SUMMARY = "FaceForensics++: original_sequences/youtube, manipulated_sequences and splits."
@@ -28,7 +37,13 @@ REAL = "real"
 _YOUTUBE = f"{ORIGINALS}/youtube"
 
 
-def find(root, *, compression="c23", methods=METHODS, mask_from="best"):
+def find(
+    root: str | os.PathLike[str],
+    *,
+    compression: str = "c23",
+    methods: Sequence[str] = METHODS,
+    mask_from: str = "best",
+) -> Listing:
     """List the clips of the official splits that are on disk.
 
     The pair [a, b] of a split gives the real videos a and b and, for each method, the fakes

@@ -7,7 +7,12 @@ Folders say nothing of which real clip a fake was made from: equal names mean no
 collections. So only a list gives fakes their masks, by its column `source`.
 """
 
+from __future__ import annotations
+
 import dataclasses
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from lrl_keras.errors import InputError
 from lrl_keras.media.discovery import is_image_name
@@ -19,6 +24,9 @@ from tfrecords.examples.image_group import ImageGroup as Group
 from tfrecords.sources.own_files import few, in_folders
 from tfrecords.sources.own_list import in_list
 from tfrecords.sources.splits import SEED, SIZES, VAL_FRACTION, assign, hold_out, shuffled
+
+if TYPE_CHECKING:
+    from tfrecords.clips import Listing
 
 __all__ = ["NAME", "OPTIONS", "SUMMARY", "Group", "find"]
 
@@ -48,16 +56,16 @@ _CLIPS_PER_GROUP = 32
 
 
 def find(
-    root,
+    root: str | os.PathLike[str],
     *,
-    csv="",
-    crop="face",
-    sequences=False,
-    split_by="video",
-    splits=SIZES.default,
-    val_fraction=VAL_FRACTION.default,
-    seed=SEED.default,
-):
+    csv: str | os.PathLike[str] = "",
+    crop: str = "face",
+    sequences: bool = False,
+    split_by: str = "video",
+    splits: Sequence[float] = SIZES.default,
+    val_fraction: float = VAL_FRACTION.default,
+    seed: int = SEED.default,
+) -> Listing:
     """List the clips in the folders or in the list.
 
     Args:

@@ -6,8 +6,12 @@ than its surroundings, as a face that comes from elsewhere has. These are no fac
 the same.
 """
 
+from __future__ import annotations
+
+import os
 import zlib
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import skimage
@@ -17,6 +21,9 @@ from lrl_keras.errors import InputError
 from lrl_keras.media import images
 from tfrecords.clips import Clip, Lister
 from tfrecords.examples.group import Job, example, new_report
+
+if TYPE_CHECKING:
+    from tfrecords.clips import Listing
 
 NAME = "photographs"
 ROOT = Path(skimage.__file__).parent / "data"
@@ -41,7 +48,7 @@ PHOTOGRAPHS = {
 }
 
 
-def find(root):
+def find(root: str | os.PathLike[str]) -> Listing:
     """List the photographs below `root`, one real and one forged clip each.
 
     Args:

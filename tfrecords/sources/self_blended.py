@@ -5,7 +5,12 @@ another identity of the same split. The first folder below the root is the ident
 lies in none is an identity of its own.
 """
 
+from __future__ import annotations
+
 import dataclasses
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from lrl_keras.data.blending import METHODS, SELF_BLENDED, SWAP
 from lrl_keras.data.manifest import SPLITS
@@ -18,6 +23,9 @@ from tfrecords.clips import Lister
 from tfrecords.examples.blended import REAL, FaceClip, Group, generator
 from tfrecords.sources import splits as division
 from tfrecords.sources.own_files import few
+
+if TYPE_CHECKING:
+    from tfrecords.clips import Listing
 
 __all__ = ["NAME", "OPTIONS", "SUMMARY", "Group", "find"]
 
@@ -42,15 +50,15 @@ _DONORS = 3
 
 
 def find(
-    root,
+    root: str | os.PathLike[str],
     *,
-    methods=(SELF_BLENDED,),
-    forgeries=1,
-    crops=1,
-    fresh=False,
-    splits=division.SIZES.default,
-    seed=0,
-):
+    methods: Sequence[str] = (SELF_BLENDED,),
+    forgeries: int = 1,
+    crops: int = 1,
+    fresh: bool = False,
+    splits: Sequence[float] = division.SIZES.default,
+    seed: int = 0,
+) -> Listing:
     """List the images and videos below a folder, each as it is and forged.
 
     Args:

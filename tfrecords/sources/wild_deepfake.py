@@ -7,7 +7,11 @@ An archive holds the faces of one video of the internet, as PNGs in a folder for
 them: they have hundreds of megabytes each.
 """
 
+from __future__ import annotations
+
 import dataclasses
+import os
+from typing import TYPE_CHECKING
 
 from lrl_keras.errors import InputError
 from lrl_keras.media import archives
@@ -17,6 +21,9 @@ from tfrecords.clips import Clip, Lister
 from tfrecords.sources.folders import Folders
 from tfrecords.sources.splits import SEED, VAL_FRACTION, hold_out
 
+if TYPE_CHECKING:
+    from tfrecords.clips import Listing
+
 NAME = "wild-deepfake"
 SUMMARY = "WildDeepfake: {real,fake}_{train,test} with archives of face images."
 OPTIONS = {"val_fraction": VAL_FRACTION, "seed": SEED}
@@ -25,7 +32,12 @@ METHODS = ("real", "fake")
 _INNER = "deepfake_in_the_wild"
 
 
-def find(root, *, val_fraction=VAL_FRACTION.default, seed=SEED.default):
+def find(
+    root: str | os.PathLike[str],
+    *,
+    val_fraction: float = VAL_FRACTION.default,
+    seed: int = SEED.default,
+) -> Listing:
     """List the archives.
 
     One archive is one clip, whose frames are those of all sequences in it, one sequence after

@@ -61,7 +61,7 @@ def write_shard(shard, on_clip=None, *, root, out, settings, group_type=Group):
     except UnreachableError as error:
         raise InputError(f"{error}; run the same command again") from None
     except (OSError, tf.errors.OpError) as error:
-        reason = getattr(error, "strerror", None) or getattr(error, "message", str(error))
+        reason = str(getattr(error, "strerror", None) or getattr(error, "message", error))
         raise InputError(
             f"{files.join(out, shard.name)}: cannot be written ({' '.join(reason.split())}); "
             "free space or choose another folder, then run the same command again"

@@ -1,5 +1,7 @@
 """Random changes of a training example; image and mask move together."""
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable
 
@@ -10,7 +12,7 @@ from lrl_keras.data.augment.video import as_in_video
 from lrl_keras.media import images
 
 
-def augmentation(name, image_size):
+def augmentation(name: str, image_size: int) -> Callable:
     """Return the function that changes one example and resizes it.
 
     All of them are stateless: the same seed makes the same change, in any order, thread or process.
@@ -41,7 +43,7 @@ class Augmentation:
     validated: bool = False
 
 
-def flip(image, mask, seed):
+def flip(image: tf.Tensor, mask: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Mirror image and mask together, with probability one half.
 
     Args:
@@ -63,7 +65,7 @@ def _none(image_size):
     return lambda image, mask, seed: _resized(image, mask, image_size)
 
 
-def _flip(image_size):
+def _flip(image_size: int) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
     return lambda image, mask, seed: flip(*_resized(image, mask, image_size), seed)
 
 
@@ -81,7 +83,7 @@ def _video(image_size):
     return change
 
 
-def _resized(image, mask, image_size):
+def _resized(image: tf.Tensor, mask: tf.Tensor, image_size: int) -> tuple[tf.Tensor, tf.Tensor]:
     return images.resize(image, image_size), images.resize_mask(255 * mask, image_size)
 
 

