@@ -7,6 +7,7 @@ writes it down anew, where a change is intended; CHANGELOG names it then.
 
 import argparse
 import contextlib
+import csv
 import hashlib
 import importlib
 import inspect
@@ -169,18 +170,23 @@ def records(folder):
     return found
 
 
-def weights(folder):
-    """Sum and norm of each variable after a short training on `records`, which lie in `folder`."""
+def training(folder):
+    """Losses of each epoch, and norms of the weights, of a short training on `records`."""
     import numpy as np
 
     import lrl_keras
 
     _run("train", f"{folder}/records", f"{folder}/run", *_TRAINING.split())
+    rows = list(csv.DictReader(io.StringIO((folder / "run" / "history.csv").read_text())))
     model = lrl_keras.load(folder / "run")
     return {
-        variable.path: [float(np.sum(value)), float(np.linalg.norm(value))]
-        for variable in model.variables
-        for value in [np.asarray(variable, np.float64)]
+        "losses": {
+            name: [float(row[name]) for row in rows] for name in rows[0] if name.endswith("loss")
+        },
+        "weights": {
+            variable.path: float(np.linalg.norm(np.asarray(variable, np.float64)))
+            for variable in model.variables
+        },
     }
 
 
@@ -199,7 +205,7 @@ def everything(folder):
         "names": names(),
         "commands": commands(),
         "records": records(folder),
-        "weights": weights(folder),
+        "training": training(folder),
     }
 
 
