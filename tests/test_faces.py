@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from skimage import data, transform
 
-from lrl_keras.media.faces import Detector, Face, crop_box, cut
+from lrl_keras.media.faces import Face, FaceDetector, crop_box, cut
 from lrl_keras.media.images import read_image
 from lrl_keras.media.tracking import persistent_tracks
 
@@ -28,7 +28,7 @@ def scaled(image, factor):
 
 @pytest.fixture(scope="module")
 def detector():
-    return Detector()
+    return FaceDetector()
 
 
 def test_the_face_of_a_photograph_is_found(detector):
@@ -109,7 +109,7 @@ def test_boxes_stay_inside_the_image(detector):
 
 def test_the_same_twice(detector):
     images = [data.astronaut()[offset : offset + 300] for offset in range(5)]
-    assert detector(images) == Detector()(images)
+    assert detector(images) == FaceDetector()(images)
 
 
 def test_larger_faces_come_first(detector):
@@ -134,7 +134,7 @@ def test_a_picture_full_of_faces_takes_bounded_memory(detector):
 
 def test_a_smallest_face_outside_the_range_is_refused():
     with pytest.raises(ValueError, match="min_size must be"):
-        Detector(min_size=5)
+        FaceDetector(min_size=5)
 
 
 def face(x, y, side, score=0.99):

@@ -13,7 +13,7 @@ from lrl_keras.data import examples
 from lrl_keras.data.schema import Example
 from lrl_keras.errors import InputError
 from lrl_keras.media import images
-from lrl_keras.media.faces import Detector
+from lrl_keras.media.faces import FaceDetector
 from lrl_keras.media.video import Video
 from lrl_keras.prediction.predictor import predict
 
@@ -135,7 +135,7 @@ def test_no_face_at_all_is_no_error_but_said(model, media, tmp_path):
 
 def test_the_whole_picture_is_the_face_without_cropping(model, media, tmp_path):
     picture = np.asarray(Image.open(media / "two.png"))
-    result = only(predict(model, media / "two.png", crop="none", detector=Detector()))
+    result = only(predict(model, media / "two.png", crop="none", detector=FaceDetector()))
     whole = [0, 0, 512, 256]
     face = {"score": result["score"], "box": whole, "confidence": 1.0, "crop": whole}
     assert result["faces"] == [face]

@@ -16,7 +16,7 @@ from lrl_keras.data.clip_report import ClipReport
 from lrl_keras.data.manifest import SPLITS
 from lrl_keras.data.records import Records
 from lrl_keras.errors import InputError
-from lrl_keras.media.faces import Detector
+from lrl_keras.media.faces import FaceDetector
 from lrl_keras.system import files
 from lrl_keras.system import options as source_options
 from lrl_keras.system.hardware import cores
@@ -108,7 +108,7 @@ def prepare(
         "source": source,
         "arguments": {
             **{name: _plain(value) for name, value in chosen.items()},
-            "detector": {"name": "mtcnn", **dataclasses.asdict(Detector())},
+            "detector": {"name": "mtcnn", **dataclasses.asdict(FaceDetector())},
         },
         "versions": versions(),
     }

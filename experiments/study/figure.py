@@ -9,7 +9,7 @@ import keras
 import numpy as np
 
 from experiments.study import datasets, grid, image_grids, networks, provenance, report
-from lrl_keras.data import chosen
+from lrl_keras.data import single_examples
 from lrl_keras.system import files
 
 # As they are called in the caption of Fig. 3, in its order.
@@ -178,7 +178,7 @@ def read(records, places):
     for shard, members in itertools.groupby(sorted(places), lambda place: place.shard):
         members = list(members)
         positions = [place.position for place in members]
-        examples = chosen.read(files.join(records.folder, shard), positions, side)
+        examples = single_examples.read(files.join(records.folder, shard), positions, side)
         yield from zip(members, examples, strict=True)
 
 

@@ -48,7 +48,7 @@ def show(out="demo"):
     portrait = skimage.data.astronaut()[_PORTRAIT]
     paths = [folder / "real.png"]
     drawing.save_png(portrait, paths[0])
-    ((face, *_),) = faces.Detector()([portrait])
+    ((face, *_),) = faces.FaceDetector()([portrait])
     for seed in range(_FORGERIES):
         forgery, _ = blending.self_blend(portrait, face.landmarks, np.random.default_rng(seed))
         paths.append(folder / f"forged-{seed + 1}.png")

@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 from tqdm import tqdm
 
-from lrl_keras.data import chosen
+from lrl_keras.data import single_examples
 from lrl_keras.data.manifest import MANIFEST, SPLITS
 from lrl_keras.errors import InputError
 from lrl_keras.layers import similarity_target
@@ -102,7 +102,7 @@ def _strips(records, kinds, faults, patches, progress):
     for (name, split), expected in shards:
         path, positions = records.path(name), sorted(expected)
         try:
-            examples = chosen.read(path, positions, records.stored_size(split))
+            examples = single_examples.read(path, positions, records.stored_size(split))
         except InputError as error:
             faults[name] = str(error)
             continue

@@ -43,7 +43,7 @@ class Face:
 
 
 @dataclasses.dataclass(frozen=True)
-class Detector:
+class FaceDetector:
     """Face detector: MTCNN (Zhang et al. 2016) with the weights of the `mtcnn` package.
 
     The networks are run here one after the other. The package's own `detect_faces` loses all faces

@@ -43,7 +43,7 @@ class Scorer:
     """Finds, cuts and scores the faces of images; without a face detector the image is the face."""
 
     def __init__(
-        self, model: Detector, batch_size: int, detector: faces.Detector | None, keep_heat: bool
+        self, model: Detector, batch_size: int, detector: faces.FaceDetector | None, keep_heat: bool
     ) -> None:
         self.batch_size = batch_size
         self.detector = detector

@@ -34,7 +34,7 @@ def predict(
     crop: str = "face",
     overlay: str | os.PathLike[str] | None = None,
     batch_size: int = 16,
-    detector: faces.Detector | None = None,
+    detector: faces.FaceDetector | None = None,
     boxes: str | os.PathLike[str] | Records | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Score images, videos and folders of them; 0 is real, 1 is forged.
@@ -56,7 +56,7 @@ def predict(
             with boxes, scores and, if the model has one, heat maps of the mask. Default: none
             are written.
         batch_size: faces scored at once, and images held at once. Defaults to 16.
-        detector: `lrl_keras.media.faces.Detector`; default: a new one.
+        detector: `lrl_keras.media.faces.FaceDetector`; default: a new one.
         boxes: folder of records. Frames and crops of videos are then taken from there, found by
             the file's name (and, where several clips are called so, by a folder in its path
             that is called like the method), so that the very pixels of the records are scored.
@@ -99,7 +99,7 @@ def predict(
     if crop == "none":
         detector = None
     elif detector is None:
-        detector = faces.Detector()
+        detector = faces.FaceDetector()
     scorer = Scorer(model, batch_size, detector, keep_heat=folder is not None)
     files = all_inputs.find(inputs, leave_out=overlay)
     return _results(scorer, files, frames_per_video, stored, folder)

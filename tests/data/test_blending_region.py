@@ -5,7 +5,7 @@ from skimage import data, draw, transform
 
 from lrl_keras.data.blending import region
 from lrl_keras.errors import InputError
-from lrl_keras.media.faces import Detector
+from lrl_keras.media.faces import FaceDetector
 
 # The astronaut's eyes, nose and corners of the mouth, marked by eye.
 LANDMARKS = np.array([(203, 101), (246, 103), (223, 127), (202, 139), (245, 140)], float)
@@ -128,7 +128,7 @@ def test_portraits(shared_data):
     from lrl_keras.media.images import read_image
 
     images = [read_image(path) for path in sorted((shared_data / "portraits").glob("*.jpg"))[::29]]
-    for image, faces in zip(images, Detector()(images), strict=True):
+    for image, faces in zip(images, FaceDetector()(images), strict=True):
         axes = region.face_axes(faces[0].landmarks)
         mask = region.fill(region.outline(axes), image.shape[:2])
         x0, y0, x1, y1 = faces[0].box
@@ -139,7 +139,7 @@ def test_portraits(shared_data):
 
 
 def test_the_detectors_landmarks_serve():
-    ((face,),) = Detector()([data.astronaut()])
+    ((face,),) = FaceDetector()([data.astronaut()])
     expected = region.fill(region.outline(region.face_axes(LANDMARKS)), SHAPE)
     found = region.fill(region.outline(region.face_axes(face.landmarks)), SHAPE)
     assert (expected != found).sum() < 0.1 * expected.sum()

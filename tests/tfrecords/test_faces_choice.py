@@ -3,7 +3,7 @@
 import pytest
 from videos import WIDTH, face_frames, forged, two_faces, write_video
 
-from lrl_keras.media.faces import Detector
+from lrl_keras.media.faces import FaceDetector
 from tfrecords.clips import Clip
 from tfrecords.examples.clip_group import Group
 from tfrecords.examples.group import Settings
@@ -66,7 +66,7 @@ def chosen(prepared):
 
 
 def test_both_faces_are_found_and_one_is_larger(root):
-    faces = Detector()([two_faces(face_frames(1), face_frames(1))[0]])[0]
+    faces = FaceDetector()([two_faces(face_frames(1), face_frames(1))[0]])[0]
     assert len(faces) == 2
     assert faces[LARGE].area > 2 * faces[SMALL].area
     assert faces[LARGE].box[2] < WIDTH < faces[SMALL].box[0]

@@ -5,7 +5,7 @@ import pytest
 from ffpp_tree import COUNT, video_path, write_splits
 from videos import face_frames, faceless_frames, forged, write_video
 
-from lrl_keras.media.faces import Detector, cut
+from lrl_keras.media.faces import FaceDetector, cut
 from lrl_keras.media.video import Video
 from tfrecords.examples.clip_group import MASK_NOT_DECODED, Group
 from tfrecords.examples.group import Settings
@@ -54,7 +54,7 @@ def test_a_fake_is_cropped_as_its_real_video_is(found):
 
 def test_the_crop_holds_the_face(found):
     for example in found["real", "000"][0]:
-        ((face, *_),) = Detector(min_size=20)([example.image])
+        ((face, *_),) = FaceDetector(min_size=20)([example.image])
         x0, y0, x1, y1 = face.box
         assert abs((x0 + x1) / 2 - 32) < 8
         assert abs((y0 + y1) / 2 - 32) < 8

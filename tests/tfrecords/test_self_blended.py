@@ -13,7 +13,7 @@ from videos import face_frames, faceless_frames, write_video
 from lrl_keras.data import manifest as manifests
 from lrl_keras.data.schema import decode, decode_face
 from lrl_keras.errors import InputError
-from lrl_keras.media.faces import Detector, crop_box, cut
+from lrl_keras.media.faces import FaceDetector, crop_box, cut
 from lrl_keras.media.images import read_image
 from tfrecords.build import prepare
 from tfrecords.examples.blended import NO_REGION, FaceClip, Group, usable_faces
@@ -165,7 +165,7 @@ def test_real_examples_are_the_crops_themselves_or_retouched(faces, records):
         if path.endswith(".mp4"):
             continue
         picture = read_image(faces / path)
-        ((face, *_),) = Detector()([picture])
+        ((face, *_),) = FaceDetector()([picture])
         box = crop_box(face.box, *picture.shape[:2])
         assert tuple(example["box"]) == box
         crop = cut(picture, box, 64)
@@ -326,7 +326,7 @@ def test_places_of_fresh_faces_are_the_detectors(faces, fresh):
             if path.suffix == ".mp4":
                 continue
             picture = read_image(path)
-            ((detected, *_),) = Detector()([picture])
+            ((detected, *_),) = FaceDetector()([picture])
             x0, y0, x1, y1 = crop_box(detected.box, *picture.shape[:2], 1.3 * 1.3)
             scale = 83 / (x1 - x0)
             np.testing.assert_allclose(
@@ -495,4 +495,4 @@ def test_portraits_cannot_be_told_from_outside_the_mask(shared_data, tmp_path):
             assert far.mean() > 0.3
             np.testing.assert_array_equal(fake["image"][far], real[far])
     swapped = [fake["image"] for fake in found["swap"].values()]
-    assert np.mean([len(faces) > 0 for faces in Detector()(swapped)]) > 0.9
+    assert np.mean([len(faces) > 0 for faces in FaceDetector()(swapped)]) > 0.9

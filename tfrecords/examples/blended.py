@@ -10,7 +10,7 @@ from lrl_keras.data.blending.region import face_axes, pose_distance
 from lrl_keras.errors import InputError
 from lrl_keras.media import video
 from lrl_keras.media.clip import open_clip
-from lrl_keras.media.faces import Detector, crop_box
+from lrl_keras.media.faces import FaceDetector, crop_box
 from lrl_keras.system import files
 from tfrecords.clips import Clip
 from tfrecords.examples.crops import find_faces
@@ -64,7 +64,7 @@ class Group:
     def __init__(self, clips, root, settings):
         self.root = str(root)
         self.settings = settings
-        self.detector = Detector()
+        self.detector = FaceDetector()
         # Room for random crops; without them, crops come from the frame in one resampling step.
         self._room = blending.ROOM if any(clip.view or clip.fresh for clip in clips) else 1
         self._last = None, None

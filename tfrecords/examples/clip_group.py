@@ -7,7 +7,7 @@ import numpy as np
 from lrl_keras.errors import InputError
 from lrl_keras.media import video
 from lrl_keras.media.clip import open_clip
-from lrl_keras.media.faces import Detector
+from lrl_keras.media.faces import FaceDetector
 from lrl_keras.system import files
 from tfrecords.examples import frame_match
 from tfrecords.examples.crops import NO_FACE, NOT_DECODED, Found, cut_same, find_faces, take_whole
@@ -36,7 +36,7 @@ class Group:
     def __init__(self, clips, root, settings):
         self.root = str(root)
         self.settings = settings
-        self.detector = Detector()
+        self.detector = FaceDetector()
         self._cropped = clips[0].cropped
         self._opened = {}
         self._found = {}

@@ -61,7 +61,7 @@ def find_faces(clip, indices, detector, margin, size):
     Args:
         clip: what `lrl_keras.media.clip.open_clip` opened.
         indices: indices of frames.
-        detector: a `lrl_keras.media.faces.Detector`.
+        detector: a `lrl_keras.media.faces.FaceDetector`.
         margin: side of the crop over the longer side of the face.
         size: side of the resized crop in pixels.
 

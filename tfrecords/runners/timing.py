@@ -15,7 +15,7 @@ import numpy as np
 from tqdm import tqdm
 
 from lrl_keras.errors import InputError
-from lrl_keras.media.faces import Detector
+from lrl_keras.media.faces import FaceDetector
 from lrl_keras.system import files
 from lrl_keras.system import options as source_options
 from lrl_keras.system.hardware import cores
@@ -109,7 +109,7 @@ class _Result:
 def _work(task, notify, *, root, out, settings, group_type):
     """Run in a worker: load the detector, or write a shard and time it."""
     if task.shard is None:
-        Detector()([np.zeros((480, 640, 3), np.uint8)] * 8)
+        FaceDetector()([np.zeros((480, 640, 3), np.uint8)] * 8)
         return None
     profile = cProfile.Profile() if task.profiled else contextlib.nullcontext()
     # The clock is that of the machine, the same in all processes.

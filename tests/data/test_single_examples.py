@@ -7,7 +7,7 @@ import tensorflow as tf
 from damage import png_of_zeros
 from skimage import data
 
-from lrl_keras.data import chosen
+from lrl_keras.data import single_examples
 from lrl_keras.data.schema import encode, encode_png
 from lrl_keras.errors import InputError
 
@@ -32,7 +32,7 @@ def shard(written, tmp_path):
 
 @pytest.mark.parametrize("positions", [[0], [11], [2, 3, 7, 10], list(range(12))])
 def test_examples_are_those_of_their_places(shard, written, positions):
-    found = chosen.read(shard, positions, SIZE)
+    found = single_examples.read(shard, positions, SIZE)
     assert len(found) == len(positions)
     for example, position in zip(found, positions, strict=True):
         for field in dataclasses.fields(example):
@@ -42,7 +42,7 @@ def test_examples_are_those_of_their_places(shard, written, positions):
 
 def test_what_is_not_there_is_said(shard):
     with pytest.raises(InputError, match=r"tfrecord: has no example 12; run the same"):
-        chosen.read(shard, [3, 12], SIZE)
+        single_examples.read(shard, [3, 12], SIZE)
 
 
 def test_damage_is_one_line_that_names_the_place(shard):
@@ -50,7 +50,7 @@ def test_damage_is_one_line_that_names_the_place(shard):
     content[len(content) // 2] ^= 1
     shard.write_bytes(content)
     with pytest.raises(InputError, match=r"tfrecord: example \d+ cannot be read .*; run") as caught:
-        chosen.read(shard, list(range(12)), SIZE)
+        single_examples.read(shard, list(range(12)), SIZE)
     assert str(caught.value).isprintable()
 
 
@@ -65,6 +65,6 @@ def test_pictures_that_lie_are_refused(shard, written, image):
     with tf.io.TFRecordWriter(str(shard)) as writer:
         writer.write(encode(written[1]))
         writer.write(lie.SerializeToString())
-    assert len(chosen.read(shard, [0], SIZE)) == 1
+    assert len(single_examples.read(shard, [0], SIZE)) == 1
     with pytest.raises(InputError, match=r"example 1 cannot be read \(no PNG of 48 x 48 pixels"):
-        chosen.read(shard, [0, 1], SIZE)
+        single_examples.read(shard, [0, 1], SIZE)
