@@ -242,7 +242,7 @@ def test_replacing_by_way_of_another_folder(root):
 
 WRITER = """
 import sys, time
-from lrl_keras import files
+from lrl_keras.system import files
 with files.replacing(sys.argv[1]) as temporary:
     with open(temporary, "wb") as file:
         file.write(b"half")
@@ -268,7 +268,7 @@ def test_a_killed_writer_leaves_the_old_file(tmp_path):
 
 READER = """
 import sys
-from lrl_keras import files
+from lrl_keras.system import files
 seen = set()
 while len(seen) < 3 or b"last" not in seen:
     seen.add(files.read_bytes(sys.argv[1])[-4:])
@@ -298,7 +298,7 @@ def test_what_is_temporary():
 
 def test_local_paths_do_not_import_tensorflow(tmp_path):
     code = (
-        "import sys\nfrom lrl_keras import files\n"
+        "import sys\nfrom lrl_keras.system import files\n"
         f"root = {str(tmp_path)!r}\nfiles.write_text(files.join(root, 'a'), 'x')\n"
         "files.require(root), files.walk(root), files.sha256(files.join(root, 'a'))\n"
         "print('tensorflow' in sys.modules)"
