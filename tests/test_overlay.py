@@ -8,6 +8,7 @@ from skimage import data
 
 import lrl_keras
 from lrl_keras.errors import InputError
+from lrl_keras.prediction.overlay import Folder
 from lrl_keras.prediction.predictor import predict
 
 pytestmark = pytest.mark.tensorflow
@@ -97,3 +98,8 @@ def test_where_nothing_can_be_written_it_is_said(model, tmp_path):
     (result,) = predict(model, tmp_path / "a.png", overlay=tmp_path / "out", crop="none")
     assert "not written" in result["error"]
     assert 0 < result["score"] < 1
+
+
+def test_an_overlay_without_a_name_is_refused():
+    with pytest.raises(InputError, match="overlay: an empty name"):
+        Folder("")

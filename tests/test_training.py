@@ -502,6 +502,25 @@ def test_strangers_configuration_reads_and_fetches_nothing(weights, finished, tm
         lrl_keras.load(copy)
 
 
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"crop_margin": -5}, "crop_margin must be from 1 to 3"),
+        ({"crop_size": 10**9}, "crop_size must be from 1 to 4096"),
+        (None, "has no model"),
+    ],
+)
+def test_a_configuration_changed_by_hand_is_refused(change, words, finished, tmp_path):
+    run, _ = finished
+    copy = tmp_path / "copy"
+    shutil.copytree(run, copy)
+    config = json.loads((copy / CONFIG).read_text())
+    config["model"] = change and {**config["model"], **change}
+    (copy / CONFIG).write_text(json.dumps(config))
+    with pytest.raises(InputError, match=rf"config\.json: {words}"):
+        lrl_keras.load(copy)
+
+
 def test_sealed_files_still_open_in_keras(finished):
     run, model = finished
     checkpoints.load_weights(model, run / BEST)

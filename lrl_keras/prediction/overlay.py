@@ -58,6 +58,8 @@ class Folder:
     """
 
     def __init__(self, path):
+        if not os.fspath(path):
+            raise InputError("overlay: an empty name; name a folder")
         self.path = Path(path)
         self._taken = set()
         try:

@@ -130,6 +130,12 @@ class Run:
         except (AttributeError, ImportError, KeyError, TypeError, ValueError) as error:
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             raise InputError(f"{source}: no valid model configuration ({reason})") from error
+        for name, least, most in (("crop_margin", 1, 3), ("crop_size", 1, 4096)):
+            if not least <= getattr(model, name) <= most:
+                raise InputError(
+                    f"{source}: {name} must be from {least} to {most}. "
+                    f"Received: {getattr(model, name)!r}"
+                )
         load_weights(model, self.path(BEST))
         return model
 
@@ -236,11 +242,13 @@ def _read(folder):
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{path}: cannot be read ({reason})") from None
     version = config.get("schema_version") if isinstance(config, dict) else None
-    if version != _SCHEMA_VERSION or not isinstance(config.get("model"), dict):
+    if version != _SCHEMA_VERSION:
         raise InputError(
             f"{path}: expected the configuration of a run, schema version {_SCHEMA_VERSION}, "
             f"received version {version!r}"
         )
+    if not isinstance(config.get("model"), dict):
+        raise InputError(f"{path}: has no model; take it from a copy of the run")
     for name in ("records", "start", "versions"):
         if not isinstance(config.get(name, {}), dict):
             raise InputError(f"{path}: {name} must be an object. Received: {config[name]!r}")

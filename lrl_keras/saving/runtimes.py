@@ -120,12 +120,12 @@ def _kind(path):
             if kind.marker and os.path.isfile(os.path.join(folder, kind.marker)):
                 return kind, folder
         raise InputError(f"{path}: holds no SavedModel; name a file or folder of lrl-keras export")
+    if not os.path.exists(path):
+        raise InputError(f"{path}: no such file; make it with lrl-keras export")
     endings = {kind.ending: kind for kind in FORMATS.values() if kind.ending}
     kind = endings.get(Path(path).suffix)
     if kind is None:
         raise InputError(f"{path}: expected a SavedModel's folder, {', '.join(endings)}")
-    if not os.path.isfile(path):
-        raise InputError(f"{path}: no such file; make it with lrl-keras export")
     return kind, path
 
 
