@@ -133,6 +133,19 @@ def test_no_face_at_all_is_no_error_but_said(model, media, tmp_path):
         assert "error" not in result
 
 
+@pytest.mark.parametrize("name", ["face.webp", "face.png", "face.tiff"])
+def test_further_images_of_a_file_are_told(model, tmp_path, name):
+    first, other = (
+        Image.fromarray(image[:400, :400]) for image in (data.astronaut(), data.coffee())
+    )
+    first.save(tmp_path / name, save_all=True, append_images=[other])
+    first.save(tmp_path / "alone.png")
+    several, alone = predict(model, [tmp_path / name, tmp_path / "alone.png"])
+    assert "holds 2 images, of which the first one is scored" in several["warning"]
+    assert "warning" not in alone
+    assert len(several["faces"]) == len(alone["faces"])
+
+
 def test_the_whole_picture_is_the_face_without_cropping(model, media, tmp_path):
     picture = np.asarray(Image.open(media / "two.png"))
     result = only(predict(model, media / "two.png", crop="none", detector=FaceDetector()))

@@ -70,6 +70,18 @@ def read_image(path):
         return decode_image(file, path)
 
 
+def count(path):
+    """Count the images in a file: more than one in an animation or a multi-page file.
+
+    `read_image` takes the first. What lies behind it may be damaged: then 1.
+    """
+    try:
+        with files.open(path) as file, Image.open(file, formats=FORMATS) as image:
+            return getattr(image, "n_frames", 1)
+    except Exception:  # Pillow's readers raise whatever their parsing meets.
+        return 1
+
+
 def decode_image(file, name):
     """Decode an image to upright 8-bit RGB, as `read_image` does.
 

@@ -73,7 +73,8 @@ def predict(
         - `frames` (video): list of dicts with `frame` (index from 0), `score` and `faces`.
         - `frames_expected`, `frames_decoded` (video): frames asked for and frames that could be
           read; `frames_without_face`: their indices.
-        - `warning`, one line: no face was found, or a video is damaged or cut off.
+        - `warning`, one line: no face was found, a video is damaged or cut off, or an image file
+          holds more than one image.
         - `overlay`: path of the PNG or MP4, if asked for.
 
     Raises:
@@ -145,8 +146,11 @@ def _of_images(scorer, waiting, folder):
             "score": max((round(face.score, 6) for face in found), default=None),
             "faces": [face.as_dict() for face in found],
         }
-        if not found:
-            result["warning"] = f"{shown(file.path)}: {NO_FACE}"
+        problems = [] if found else [NO_FACE]
+        if (more := images.count(file.path)) > 1:
+            problems.append(f"holds {more} images, of which the first one is scored")
+        if problems:
+            result["warning"] = f"{shown(file.path)}: {'; '.join(problems)}"
         if folder is not None:
             draw(result, folder.write_image, file.name, image, found)
         yield result
