@@ -206,6 +206,26 @@ def test_a_frame_that_ffmpeg_mended_is_left_out(tmp_path):
         np.testing.assert_array_equal(frame, whole[index])
 
 
+@pytest.mark.parametrize("bf", ["0", "2"])
+def test_what_refers_to_a_damaged_frame_is_left_out(tmp_path, bf):
+    options = {"g": "6", "bf": bf, "threads": "1"}
+    path = write_video(tmp_path / "a.mp4", face_frames(18), options=options)
+    whole = dict(Video(path).frames(range(18)))
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    assert [number for number, packet in enumerate(packets) if packet.is_keyframe] == [0, 6, 12]
+    start, size = packets[7].pos, packets[7].size
+    content = bytearray(path.read_bytes())
+    content[start + size // 2 : start + size] = bytes(size - size // 2)
+    path.write_bytes(content)
+    found = dict(Video(path).frames(range(18)))
+    # Frame 5 was about to be shown when the decoder failed.
+    assert {*range(5), *range(12, 18)} <= found.keys()
+    assert len(found) <= 13
+    for index, frame in found.items():
+        np.testing.assert_array_equal(frame, whole[index])
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.flv", "a.mpg", "a.ts", "a.wmv"])
 def test_damaged_videos_raise_nothing_else_and_give_the_same_twice(tmp_path, capfd, name):
     codec = dict(CONTAINERS)[name]

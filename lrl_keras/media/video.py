@@ -88,7 +88,11 @@ class Video:
         """
         wanted = set(indices)
         with containers.open_video(self.path) as (container, stream):
-            stream.codec_context.options = {"max_pixels": str(containers.MAX_PIXELS)}
+            # What is damaged is an error, instead of what the decoder makes of it.
+            stream.codec_context.options = {
+                "max_pixels": str(containers.MAX_PIXELS),
+                "err_detect": "explode",
+            }
             stream.codec_context.thread_count = 1
             if self.times is None:
                 frames = _decode_all(container, stream)
@@ -140,36 +144,58 @@ def _decode_needed(container, stream, place, needed):
     # All others may depend on the first packet: it holds in-band parameters, or x264's version,
     # without which FFmpeg misreads 4:4:4 videos such as those of FaceForensics++.
     needed = needed | {0}
-    last, before = max(needed), 0
+    last, before, damage = max(needed), 0, _Damage()
     for number, packet in enumerate(containers.packets(container, stream)):
         if number > last:
             break
         if number not in needed:
             continue
         if number > before + 1:
-            yield from _placed(_decoded(context, None), place)
+            yield from _placed(damage.decoded(context, None), place)
             context.flush_buffers()
         before = number
         context.skip_frame = "DEFAULT" if packet.pts in place else "NONREF"
-        yield from _placed(_decoded(context, packet), place)
+        yield from _placed(damage.decoded(context, packet), place)
     context.skip_frame = "DEFAULT"
-    yield from _placed(_decoded(context, None), place)
+    yield from _placed(damage.decoded(context, None), place)
 
 
 def _decode_all(container, stream):
     """Yield (index, frame) of every frame, counted in order since there are no time stamps."""
-    shown = 0
+    shown, damage = 0, _Damage()
     for packet in itertools.chain(containers.packets(container, stream), [None]):
-        for frame in _decoded(stream.codec_context, packet):
+        for frame in damage.decoded(stream.codec_context, packet):
             yield shown, frame
             shown += 1
 
 
-def _decoded(context, packet):
-    try:
-        return context.decode(packet)
-    except containers.ERRORS:
-        return []
+class _Damage:
+    """Decoder that leaves out what refers to a damaged frame: all until the next key frame."""
+
+    def __init__(self):
+        self._key = None
+        self._is_broken = self._was_broken = False
+        self._lost = set()
+
+    def decoded(self, context, packet):
+        """Return the intact frames that the decoder gives for a packet; `None` drains it."""
+        if packet is not None and packet.is_keyframe:
+            self._key, self._was_broken, self._is_broken = packet.pts, self._is_broken, False
+        try:
+            frames, failed = context.decode(packet), False
+        except containers.ERRORS:
+            frames, failed = [], True
+        if packet is not None:
+            # Shown before the key frame, it refers to what lies before that, and nothing to it.
+            is_leading = self._is_leading(packet.pts)
+            corrupt = any(each.is_corrupt and not self._is_leading(each.pts) for each in frames)
+            self._is_broken |= corrupt or (failed and not is_leading)
+            if failed or self._is_broken or (is_leading and self._was_broken):
+                self._lost.add(packet.pts)
+        return [frame for frame in frames if frame.pts not in self._lost]
+
+    def _is_leading(self, pts):
+        return pts is not None and self._key is not None and pts < self._key
 
 
 def _placed(frames, place):
