@@ -30,7 +30,7 @@ from tfrecords.writing.versions import versions
 # (file, function) of each step; none of them calls another.
 _STEPS = {
     "read packets": ("video.py", "__init__"),
-    "decode": ("video.py", "_decoded"),
+    "decode": ("video.py", "decoded"),
     "to RGB": ("video.py", "_to_rgb"),
     "find faces": ("faces.py", "__call__"),
     "crop and resize": ("faces.py", "cut"),
