@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 BATCHES = (1, 8)
 _PRODUCT = "matrix product"
 _TRAINING = "training step"
+# Named, not imported: the row's own process loads it.
+_STEP = "lrl_keras.training.step:prepared"
 # The forward pass, and as much each for the gradients of a layer's input and of its weights.
 _PASSES_OF_A_STEP = 3
 
@@ -34,7 +36,7 @@ def benchmark_inference(
     model: Detector,
     rows: Mapping[str, str | os.PathLike[str]],
     *,
-    training: tuple[str, str | os.PathLike[str]] | None = None,
+    training: str | os.PathLike[str] | None = None,
     batches: Sequence[int] = BATCHES,
     seconds: float = 2.0,
     repeats: int = 5,
@@ -51,8 +53,7 @@ def benchmark_inference(
         model: the network of the rows, for its multiply-adds.
         rows: dict of a row's name to the path of an exported file, or of a run directory, which
             is measured in Keras.
-        training: a row of its own, `(kind, path)` of `lrl_keras.benchmark.row`: a step of the
-            network's training.
+        training: folder of a run, a step of whose training is a row of its own.
         batches: faces at once.
         seconds: length of a turn.
         repeats: turns of each row and batch.
@@ -76,7 +77,7 @@ def benchmark_inference(
     costs = multiply_adds(model)
     commands = {name: (_kind(path), os.fspath(path)) for name, path in rows.items()}
     if training is not None:
-        commands[_TRAINING] = training[0], os.fspath(training[1])
+        commands[_TRAINING] = _STEP, os.fspath(training)
     if not commands:
         raise InputError("there is nothing to measure; name formats that can be exported")
     with contextlib.ExitStack() as stack:

@@ -56,8 +56,6 @@ GROUPS = {
     },
 }
 _log = logging.getLogger(__name__)
-# Loaded in the process of its row.
-_STEP = "lrl_keras.training.step:prepared"
 
 
 def run(arguments):
@@ -91,7 +89,7 @@ def _of_run(arguments):
     result = benchmark.benchmark_inference(
         model,
         rows,
-        training=(_STEP, arguments.what) if "training" in arguments.formats else None,
+        training=arguments.what if "training" in arguments.formats else None,
         batches=arguments.batches,
         seconds=arguments.seconds,
         repeats=arguments.repeats,
