@@ -1,5 +1,8 @@
 """One step of training, to be timed."""
 
+import atexit
+import contextlib
+
 import numpy as np
 import tensorflow as tf
 
@@ -22,8 +25,10 @@ def prepared(path, threads):
     """
     tf.config.threading.set_intra_op_parallelism_threads(threads)
 
-    repeating = repeatable(0)
-    repeating.__enter__()
+    # Until the process ends, which measures nothing else.
+    stack = contextlib.ExitStack()
+    stack.enter_context(repeatable(0))
+    atexit.register(stack.close)
     model = networks.load_compiled(path)
     rng, side = np.random.default_rng(0), model.image_size
     faces = rng.integers(0, 256, (_MOST, side, side, 3)).astype(np.float32)
@@ -31,8 +36,7 @@ def prepared(path, threads):
     masks = (rng.random((_MOST, side, side, 1)) < 0.3).astype(np.float32)
     targets = {"label": labels, "similarity": masks, "mask": masks}
 
-    # `repeating` ends when it is dropped, so the function holds it.
-    def run(batch, _held=repeating):
+    def run(batch):
         part = {name: target[:batch] for name, target in targets.items()}
         model.train_on_batch(faces[:batch], part)
 
