@@ -61,25 +61,26 @@ def read_image(path):
     Raises:
         InputError: naming the path, where the file is no such image, damaged, cut off or too large.
     """
+    return read_first(path)[0]
+
+
+def read_first(path):
+    """Decode an image file as `read_image` does, and count its images.
+
+    Returns:
+        (uint8 array (H, W, 3), number of images: more than one in an animation or a multi-page
+        file; 1 where what lies behind the first one is damaged).
+
+    Raises:
+        InputError: as `read_image`.
+    """
     check_file(path)
     try:
         content = files.open(path)
     except OSError as error:
         raise InputError(f"{shown(path)}: cannot be opened ({_reason(error)})") from None
     with content as file:
-        return decode_image(file, path)
-
-
-def count(path):
-    """Count the images in a file: more than one in an animation or a multi-page file.
-
-    `read_image` takes the first. What lies behind it may be damaged: then 1.
-    """
-    try:
-        with files.open(path) as file, Image.open(file, formats=FORMATS) as image:
-            return getattr(image, "n_frames", 1)
-    except Exception:  # Pillow's readers raise whatever their parsing meets.
-        return 1
+        return _decode_named(file, path)
 
 
 def decode_image(file, name):
@@ -95,6 +96,10 @@ def decode_image(file, name):
     Raises:
         InputError: beginning with `name`, where it is no image, damaged, cut off or too large.
     """
+    return _decode_named(file, name)[0]
+
+
+def _decode_named(file, name):
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -218,7 +223,14 @@ def _decode(file):
         raise Image.DecompressionBombError
     image.load()
     orientation = image.getexif().get(ExifTags.Base.Orientation)
-    return _to_rgb(_upright(image, orientation))
+    return _to_rgb(_upright(image, orientation)), _count(image)
+
+
+def _count(image):
+    try:
+        return getattr(image, "n_frames", 1)
+    except Exception:  # Pillow's readers raise whatever their parsing meets.
+        return 1
 
 
 def _upright(image, orientation):

@@ -114,8 +114,8 @@ def _results(scorer, files, frames_per_video, stored, folder):
             waiting, pixels = [], 0
             yield score_video(scorer, file, frames_per_video, stored, folder)
             continue
-        image = _read(file)
-        waiting.append((file, image))
+        image, count = _read(file)
+        waiting.append((file, image, count))
         pixels += 0 if isinstance(image, str) else image.shape[0] * image.shape[1]
         if len(waiting) == scorer.batch_size or pixels > _PIXELS_AT_ONCE:
             yield from _of_images(scorer, waiting, folder)
@@ -124,18 +124,18 @@ def _results(scorer, files, frames_per_video, stored, folder):
 
 
 def _read(file):
-    """Return the image, or one line that says why there is none."""
+    """Return the image, or one line that says why there is none, and the number of images."""
     if file.error is not None:
-        return file.error
+        return file.error, 0
     try:
-        return images.read_image(file.path)
+        return images.read_first(file.path)
     except InputError as error:
-        return str(error)
+        return str(error), 0
 
 
 def _of_images(scorer, waiting, folder):
-    scored = iter(scorer([image for _, image in waiting if not isinstance(image, str)]))
-    for file, image in waiting:
+    scored = iter(scorer([image for _, image, _ in waiting if not isinstance(image, str)]))
+    for file, image, count in waiting:
         if isinstance(image, str):
             yield {"input": file.path, "error": image}
             continue
@@ -147,8 +147,8 @@ def _of_images(scorer, waiting, folder):
             "faces": [face.as_dict() for face in found],
         }
         problems = [] if found else [NO_FACE]
-        if (more := images.count(file.path)) > 1:
-            problems.append(f"holds {more} images, of which the first one is scored")
+        if count > 1:
+            problems.append(f"holds {count} images, of which the first one is scored")
         if problems:
             result["warning"] = f"{shown(file.path)}: {'; '.join(problems)}"
         if folder is not None:
