@@ -226,6 +226,23 @@ def test_what_refers_to_a_damaged_frame_is_left_out(tmp_path, bf):
         np.testing.assert_array_equal(frame, whole[index])
 
 
+def test_damage_does_not_shift_the_numbers_of_frames_without_time_stamps(tmp_path):
+    path = write_video(tmp_path / "a.mpg", face_frames(18), options={"g": "6", "bf": "0"})
+    assert Video(path).times is None
+    whole = dict(Video(path).frames(range(18)))
+    content = bytearray(path.read_bytes())
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    middle = content.index(bytes(packets[7])[40:60])
+    content[middle : middle + 20] = bytes(20)
+    path.write_bytes(content)
+    found = dict(Video(path).frames(range(18)))
+    assert {*range(6), *range(12, 18)} <= found.keys()
+    assert len(found) < 18
+    for index, frame in found.items():
+        np.testing.assert_array_equal(frame, whole[index])
+
+
 @pytest.mark.parametrize("name", ["a.mp4", "a.mkv", "a.avi", "a.flv", "a.mpg", "a.ts", "a.wmv"])
 def test_damaged_videos_raise_nothing_else_and_give_the_same_twice(tmp_path, capfd, name):
     codec = dict(CONTAINERS)[name]

@@ -88,11 +88,12 @@ class Video:
         """
         wanted = set(indices)
         with containers.open_video(self.path) as (container, stream):
-            # What is damaged is an error, instead of what the decoder makes of it.
-            stream.codec_context.options = {
-                "max_pixels": str(containers.MAX_PIXELS),
-                "err_detect": "explode",
-            }
+            options = {"max_pixels": str(containers.MAX_PIXELS)}
+            if self.times is not None:
+                # What is damaged is an error, instead of what FFmpeg makes of it. Without time
+                # stamps frames are counted, and none may be missing.
+                options["err_detect"] = "explode"
+            stream.codec_context.options = options
             stream.codec_context.thread_count = 1
             if self.times is None:
                 frames = _decode_all(container, stream)
@@ -140,66 +141,79 @@ def _needed(packets, place):
 
 def _decode_needed(container, stream, place, needed):
     """Yield (index, frame) of the frames in `place`, from the packets in `needed`."""
-    context = stream.codec_context
+    decoder = _Decoder(stream.codec_context)
     # All others may depend on the first packet: it holds in-band parameters, or x264's version,
     # without which FFmpeg misreads 4:4:4 videos such as those of FaceForensics++.
     needed = needed | {0}
-    last, before, damage = max(needed), 0, _Damage()
+    last, before = max(needed), 0
     for number, packet in enumerate(containers.packets(container, stream)):
         if number > last:
             break
         if number not in needed:
             continue
         if number > before + 1:
-            yield from _placed(damage.decoded(context, None), place)
-            context.flush_buffers()
+            yield from decoder.intact(None, place)
+            stream.codec_context.flush_buffers()
         before = number
-        context.skip_frame = "DEFAULT" if packet.pts in place else "NONREF"
-        yield from _placed(damage.decoded(context, packet), place)
-    context.skip_frame = "DEFAULT"
-    yield from _placed(damage.decoded(context, None), place)
+        stream.codec_context.skip_frame = "DEFAULT" if packet.pts in place else "NONREF"
+        yield from decoder.intact(packet, place)
+    stream.codec_context.skip_frame = "DEFAULT"
+    yield from decoder.intact(None, place)
 
 
 def _decode_all(container, stream):
-    """Yield (index, frame) of every frame, counted in order since there are no time stamps."""
-    shown, damage = 0, _Damage()
+    """Yield (index, frame) of every intact frame, counted in order: there are no time stamps."""
+    shown, decoder = 0, _Decoder(stream.codec_context)
     for packet in itertools.chain(containers.packets(container, stream), [None]):
-        for frame in damage.decoded(stream.codec_context, packet):
-            yield shown, frame
+        for frame in decoder.decode(packet):
+            if not decoder.is_broken:
+                yield shown, frame
             shown += 1
 
 
-class _Damage:
-    """Decoder that leaves out what refers to a damaged frame: all until the next key frame."""
+class _Decoder:
+    """Decoder that knows which frames refer to a damaged one: all until the next key frame.
 
-    def __init__(self):
+    Args:
+        context: PyAV's codec context of the stream.
+
+    Attributes:
+        is_broken: whether a packet since the last key frame was damaged.
+    """
+
+    def __init__(self, context):
+        self._context = context
         self._key = None
-        self._is_broken = self._was_broken = False
+        self.is_broken = self._was_broken = False
         self._lost = set()
 
-    def decoded(self, context, packet):
-        """Return the intact frames that the decoder gives for a packet; `None` drains it."""
+    def decode(self, packet):
+        """Return the frames that come out for a packet; `None` drains the decoder."""
         if packet is not None and packet.is_keyframe:
-            self._key, self._was_broken, self._is_broken = packet.pts, self._is_broken, False
+            self._key, self._was_broken, self.is_broken = packet.pts, self.is_broken, False
         try:
-            frames, failed = context.decode(packet), False
+            frames, failed = self._context.decode(packet), False
         except containers.ERRORS:
             frames, failed = [], True
         if packet is not None:
             # Shown before the key frame, it refers to what lies before that, and nothing to it.
             is_leading = self._is_leading(packet.pts)
             corrupt = any(each.is_corrupt and not self._is_leading(each.pts) for each in frames)
-            self._is_broken |= corrupt or (failed and not is_leading)
-            if failed or self._is_broken or (is_leading and self._was_broken):
+            self.is_broken |= corrupt or (failed and not is_leading)
+            if failed or self.is_broken or (is_leading and self._was_broken):
                 self._lost.add(packet.pts)
-        return [frame for frame in frames if frame.pts not in self._lost]
+        return frames
+
+    def intact(self, packet, place):
+        """Return (index, frame) of the intact ones of `decode`, for the time stamps in `place`."""
+        return [
+            (place[frame.pts], frame)
+            for frame in self.decode(packet)
+            if frame.pts in place and frame.pts not in self._lost
+        ]
 
     def _is_leading(self, pts):
         return pts is not None and self._key is not None and pts < self._key
-
-
-def _placed(frames, place):
-    return [(place[frame.pts], frame) for frame in frames if frame.pts in place]
 
 
 def _to_rgb(frame):

@@ -14,12 +14,14 @@ import time
 import numpy as np
 from tqdm import tqdm
 
+from lrl_keras.data import schema
 from lrl_keras.errors import InputError
-from lrl_keras.media.faces import FaceDetector
+from lrl_keras.media import faces, video
 from lrl_keras.system import files
 from lrl_keras.system import options as source_options
 from lrl_keras.system.hardware import cores
 from tfrecords.build import OPTIONS, find
+from tfrecords.examples import masks
 from tfrecords.examples.clip_group import Group
 from tfrecords.runners.local import run
 from tfrecords.sources import SOURCES
@@ -27,17 +29,17 @@ from tfrecords.writing.plan import plan_shards, size_of_clips
 from tfrecords.writing.shards import PARTS, Shard, write_shard
 from tfrecords.writing.versions import versions
 
-# (file, function) of each step; none of them calls another.
+# None of them calls another.
 _STEPS = {
-    "read packets": ("video.py", "__init__"),
-    "decode": ("video.py", "decoded"),
-    "to RGB": ("video.py", "_to_rgb"),
-    "find faces": ("faces.py", "__call__"),
-    "crop and resize": ("faces.py", "cut"),
-    "mask": ("masks.py", "difference_mask"),
-    "encode PNG": ("schema.py", "encode_png"),
-    "checksum": ("files.py", "sha256"),
-    "sync": ("files.py", "_sync"),
+    "read packets": video.Video.__init__,
+    "decode": video._Decoder.decode,
+    "to RGB": video._to_rgb,
+    "find faces": faces.FaceDetector.__call__,
+    "crop and resize": faces.cut,
+    "mask": masks.difference_mask,
+    "encode PNG": schema.encode_png,
+    "checksum": files.sha256,
+    "sync": files._sync,
 }
 
 
@@ -109,7 +111,7 @@ class _Result:
 def _work(task, notify, *, root, out, settings, group_type):
     """Run in a worker: load the detector, or write a shard and time it."""
     if task.shard is None:
-        FaceDetector()([np.zeros((480, 640, 3), np.uint8)] * 8)
+        faces.FaceDetector()([np.zeros((480, 640, 3), np.uint8)] * 8)
         return None
     profile = cProfile.Profile() if task.profiled else contextlib.nullcontext()
     # The clock is that of the machine, the same in all processes.
@@ -184,14 +186,14 @@ def _memory_mb():
 
 
 def _times(profile):
-    """Sum up the seconds of each step."""
-    seconds = dict.fromkeys(_STEPS, 0.0)
+    """Return the seconds of each step."""
     stats = pstats.Stats(profile).stats  # type: ignore[attr-defined]
-    for (path, _, function), (_, _, _, cumulative, _) in stats.items():
-        for step, place in _STEPS.items():
-            if (os.path.basename(path), function) == place:
-                seconds[step] += cumulative
-    return seconds
+    cumulative = {place[:2]: times[3] for place, times in stats.items()}
+    codes = {step: function.__code__ for step, function in _STEPS.items()}
+    return {
+        step: cumulative.get((code.co_filename, code.co_firstlineno), 0.0)
+        for step, code in codes.items()
+    }
 
 
 def _steps(results):
