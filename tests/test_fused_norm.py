@@ -17,11 +17,6 @@ pytestmark = pytest.mark.tensorflow
 EPSILON, MOMENTUM = 1e-3, 0.9
 
 
-@pytest.fixture
-def fuse():
-    return fused_norm.fuse
-
-
 def norm(shape, **kwargs):
     """A model of one layer, the layer, and that layer's scale and shift."""
     rng = np.random.default_rng(1)
@@ -38,9 +33,9 @@ def is_fused(layer):
 
 @pytest.mark.parametrize("shape", [(2, 5, 4, 3), (4, 1, 1, 2), (1, 1, 1, 3)])
 @pytest.mark.parametrize("offset", [0, 50])
-def test_training_step_is_what_the_formula_says(fuse, shape, offset):
+def test_training_step_is_what_the_formula_says(shape, offset):
     model, layer = norm(shape[1:])
-    fuse(model)
+    fused_norm.fuse(model)
     assert is_fused(layer)
     rng = np.random.default_rng(2)
     x = rng.normal(offset, 3, shape).astype("float32")
@@ -66,10 +61,10 @@ def test_training_step_is_what_the_formula_says(fuse, shape, offset):
     close(to_numpy(layer(x, training=True)), unit * gamma + beta, rtol=1e-4, atol=1e-4)
 
 
-def test_like_keras_under_every_policy(fuse, policy):
+def test_like_keras_under_every_policy(policy):
     x = np.random.default_rng(0).normal(2, 3, (4, 6, 6, 5)).astype("float32")
     found = []
-    for prepare in (fuse, lambda model: None):
+    for prepare in (fused_norm.fuse, lambda model: None):
         model, layer = norm(x.shape[1:])
         prepare(model)
         outputs = model(x, training=True)
@@ -80,11 +75,11 @@ def test_like_keras_under_every_policy(fuse, policy):
         np.testing.assert_allclose(mine, keras_own, rtol=tolerance, atol=tolerance)
 
 
-def test_inference_and_frozen_layers_stay_as_they_are(fuse):
+def test_inference_and_frozen_layers_stay_as_they_are():
     model, layer = norm((4, 4, 3))
     x = np.random.default_rng(0).normal(size=(2, 4, 4, 3)).astype("float32")
     expected = to_numpy(model(x, training=False))
-    fuse(model)
+    fused_norm.fuse(model)
     np.testing.assert_array_equal(to_numpy(model(x, training=False)), expected)
     layer.trainable = False
     before = model.get_weights()
@@ -97,16 +92,16 @@ def test_inference_and_frozen_layers_stay_as_they_are(fuse):
     ("shape", "kwargs"),
     [((4, 4, 3), {"axis": 1}), ((3,), {}), ((4, 4, 3), {"scale": False})],
 )
-def test_what_it_is_not_made_for_is_left_to_keras(fuse, shape, kwargs):
+def test_what_it_is_not_made_for_is_left_to_keras(shape, kwargs):
     model, layer = norm(shape, **kwargs)
-    fuse(model)
+    fused_norm.fuse(model)
     assert not is_fused(layer)
 
 
-def test_configuration_stays_kerass(fuse):
+def test_configuration_stays_kerass():
     model, layer = norm((4, 4, 3))
     before = keras.saving.serialize_keras_object(model)
-    fuse(model)
+    fused_norm.fuse(model)
     assert type(layer) is keras.layers.BatchNormalization
     assert keras.saving.serialize_keras_object(model) == before
 

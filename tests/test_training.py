@@ -27,7 +27,7 @@ from lrl_keras.prediction.predictor import predict
 from lrl_keras.saving import checkpoints
 from lrl_keras.saving.run import BEST, CONFIG
 from lrl_keras.training import callbacks, trainer
-from lrl_keras.training.cpu import fixed_sums, fused_norm, pointwise
+from lrl_keras.training.cpu import fixed_sums, fused_norm
 from lrl_keras.training.cpu.repeatable import repeatable
 from lrl_keras.training.trainer import Settings, train
 
@@ -99,8 +99,9 @@ def test_compile_and_fit_train_what_the_command_trains(finished, photograph_reco
         model = lrl_keras.LRL(
             **settings.of(("backbone", "weights", "image_size", "patches", "frequency"))
         )
-        for otherwise in (fused_norm.fuse, pointwise.as_products, fixed_sums.fix):
-            otherwise(model)  # `train` computes so on a CPU, with other last bits.
+        # `train` computes so on a CPU, with other last bits.
+        fused_norm.fuse(model)
+        fixed_sums.fix(model)
         schedule = Halving(halve_every=settings.halve_every)
         model.compile(AdamL2(settings.learning_rate), schedule=schedule)
         model.fit(

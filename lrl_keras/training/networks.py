@@ -15,7 +15,7 @@ from lrl_keras.errors import InputError
 from lrl_keras.models import detector
 from lrl_keras.optimizers import SCHEDULES, AdamL2
 from lrl_keras.saving.run import Run
-from lrl_keras.training.cpu import fixed_sums, fused_norm, pointwise
+from lrl_keras.training.cpu import fixed_sums, fused_norm
 from lrl_keras.training.settings import OPTIONS, Settings, saved_settings
 
 if TYPE_CHECKING:
@@ -61,7 +61,6 @@ def compile(model: Detector, settings: Settings) -> None:
     if not on_gpu:
         # XLA, which would do as much by itself, is slow at depthwise convolutions on a CPU.
         fused_norm.fuse(model)
-        pointwise.as_products(model)
         fixed_sums.fix(model)
     schedule = SCHEDULES[settings.schedule]
     loss, loss_weights = model.objectives(**settings.of(model.LOSS_OPTIONS))

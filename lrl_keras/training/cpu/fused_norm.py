@@ -13,6 +13,9 @@ def fuse(model):
     which read all of the map; here two do, and there are fewer to trace. The layers stay what
     they are, with the same variables and the same configuration; in inference nothing changes.
 
+    A step of LRL with EfficientNet-Lite0 (160 pixels, 16 faces) takes 0.72 s with it and 1.07 s
+    without: medians of 25, turn by turn, on two cores of an Intel Sapphire Rapids.
+
     Args:
         model: a model on the TensorFlow backend; changed in place.
     """
