@@ -50,7 +50,9 @@ def test_version_and_wrong_usage():
     assert "usage" in wrong.stderr
 
 
-@pytest.mark.parametrize("option", [("--backbone", "vgg"), ("--learning-rate", "-1")])
+@pytest.mark.parametrize(
+    "option", [("--backbone", "vgg"), ("--learning-rate", "-1"), ("--epo", "3")]
+)
 def test_values_that_an_option_does_not_take_are_wrong_usage(option, capsys):
     with pytest.raises(SystemExit) as caught:
         main(["train", "records", "run", *option])

@@ -233,6 +233,7 @@ def _parser(module, doc, declared):
         prog=f"python -m {module}",
         description=doc,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("out", metavar="OUT", help="folder of all experiments")
     add_to(parser, declared)

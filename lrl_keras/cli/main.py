@@ -141,7 +141,10 @@ def _parser(name, verb, argv):
     verbs = whole.add_subparsers(dest="verb", required=True, metavar="COMMAND")
     for each, summary in VERBS.items():
         note = f" {verb.NOTE}" if each == name else ""
-        parser = verbs.add_parser(each, help=summary, description=summary + note)
+        # Abbreviations would stop working as options are added.
+        parser = verbs.add_parser(
+            each, help=summary, description=summary + note, allow_abbrev=False
+        )
         if each != name:
             continue
         if hasattr(verb, "declare"):

@@ -37,6 +37,7 @@ def declare(parser, argv):
             name,
             help=module.SUMMARY,
             description=f"{module.SUMMARY} Writes shards and manifest.json to OUT.",
+            allow_abbrev=False,
         )
         add_to(
             source,

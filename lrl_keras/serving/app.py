@@ -182,7 +182,10 @@ def _error(status, reason, headers=None):
 def _reason(error, request, model):
     path = request.url.path[:100]
     if error.status_code == 404:
-        return f"nothing is at {path}; there are {model}, {model}/metadata and {model}:predict"
+        return (
+            f"nothing is at {path}; there are {model}, {model}/metadata, {model}:predict "
+            "and /metrics"
+        )
     if error.status_code == 405:
         return f"{path} takes no {request.method[:20]}, but {error.headers['Allow']}"
     return error.detail

@@ -47,7 +47,9 @@ def _parser():
     for name, module in SOURCES.items():
         if module is photographs:
             continue
-        one = sources.add_parser(name, help=module.SUMMARY, description=module.SUMMARY)
+        one = sources.add_parser(
+            name, help=module.SUMMARY, description=module.SUMMARY, allow_abbrev=False
+        )
         one.add_argument("root", metavar="ROOT", help="folder of the dataset, or its URL")
         source_options.add_to(one, {**module.OPTIONS, **OPTIONS})
         one.add_argument(
