@@ -1,7 +1,6 @@
 """Results of an experiment beside the paper's: a Markdown table and JSON."""
 
 import dataclasses
-import json
 
 import numpy as np
 
@@ -87,7 +86,7 @@ def save(name, lines, found, choice):
     paths = [files.join(choice.out, f"{name}.{kind}") for kind in ("md", "json")]
     files.make_folder(choice.out)
     files.write_text(paths[0], "\n".join(lines))
-    files.write_text(paths[1], json.dumps(found, indent=1, sort_keys=True) + "\n")
+    files.write_json(paths[1], found)
     return paths
 
 

@@ -122,8 +122,7 @@ def write(result, out):
         result: what `benchmark_inference` returned, perhaps with `parts_ms` of `parts_of`.
         out: folder that is there.
     """
-    text = json.dumps(result, indent=1, sort_keys=True) + "\n"
-    files.write_text(files.join(out, "benchmark.json"), text)
+    files.write_json(files.join(out, "benchmark.json"), result)
     groups = {}
     for row in result["rows"]:
         bar = (row["images_per_second"], row["least"], row["most"])

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from lrl_keras.data import fresh, sampling, schema
+from lrl_keras.data import fresh, sampling
 from lrl_keras.data.augment.choices import AUGMENTATIONS, augmentation
 from lrl_keras.data.readers import Cached, Stored, in_file_order
 from lrl_keras.data.records import Records
@@ -186,36 +186,6 @@ def examples(
     dataset = dataset.batch(batch_size).map(_example_batch)
     batches = -(-sum(source.totals) // batch_size)
     return dataset.apply(tf.data.experimental.assert_cardinality(batches)).prefetch(2)
-
-
-def boxes(
-    records: str | os.PathLike[str] | Records,
-) -> dict[tuple[str, str, str], dict[int, list[tuple[int, int, int, int]]]]:
-    """Read the boxes of the crops of all examples, without decoding an image.
-
-    Args:
-        records: folder that `lrl-keras prepare` wrote, or `lrl_keras.data.Records`.
-
-    Returns:
-        dict of (dataset, method, video) to dict of frame index to list of crop boxes
-        (x0, y0, x1, y1) in pixels of that frame.
-
-    Raises:
-        InputError: records missing, damaged or empty.
-    """
-    records = Records.open(records)
-    found = {}
-    # The checksums of all shards are verified before any is read.
-    records.verify()
-    for source in [records.split(split) for split in sorted(records.splits())]:
-        for features in in_file_order(source).map(schema.decode).as_numpy_iterator():
-            names = (features[name].decode() for name in ("dataset", "method", "video"))
-            box = tuple(int(side) for side in features["box"])
-            frames = found.setdefault(tuple(names), {})
-            frames.setdefault(int(features["frame"]), []).append(box)
-    if not found:
-        raise InputError(f"{records}: no examples in it; run `lrl-keras prepare` first")
-    return found
 
 
 def _numbered_epochs(one_epoch, holder, step):

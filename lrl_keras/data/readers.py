@@ -4,10 +4,15 @@ Both give the same examples in the same order, so that an epoch is the same with
 is the small value that stands for an example while it is chosen and shuffled.
 """
 
+from __future__ import annotations
+
+import os
+
 import numpy as np
 import tensorflow as tf
 
 from lrl_keras.data import schema
+from lrl_keras.data.records import Records
 from lrl_keras.errors import InputError
 from lrl_keras.media import images
 from lrl_keras.system import hardware
@@ -175,5 +180,35 @@ def checked_png(features, name, channels, source):
         ],
     )
     with tf.control_dependencies([check]):
-        image = images.decode_png(features[name], channels)
+        image = tf.io.decode_png(features[name], channels=channels)
     return tf.ensure_shape(image, (side, side, channels))
+
+
+def boxes(
+    records: str | os.PathLike[str] | Records,
+) -> dict[tuple[str, str, str], dict[int, list[tuple[int, int, int, int]]]]:
+    """Read the boxes of the crops of all examples, without decoding an image.
+
+    Args:
+        records: folder that `lrl-keras prepare` wrote, or `lrl_keras.data.Records`.
+
+    Returns:
+        dict of (dataset, method, video) to dict of frame index to list of crop boxes
+        (x0, y0, x1, y1) in pixels of that frame.
+
+    Raises:
+        InputError: records missing, damaged or empty.
+    """
+    records = Records.open(records)
+    found = {}
+    # The checksums of all shards are verified before any is read.
+    records.verify()
+    for source in [records.split(split) for split in sorted(records.splits())]:
+        for features in in_file_order(source).map(schema.decode).as_numpy_iterator():
+            names = (features[name].decode() for name in ("dataset", "method", "video"))
+            box = tuple(int(side) for side in features["box"])
+            frames = found.setdefault(tuple(names), {})
+            frames.setdefault(int(features["frame"]), []).append(box)
+    if not found:
+        raise InputError(f"{records}: no examples in it; run `lrl-keras prepare` first")
+    return found

@@ -74,4 +74,4 @@ def _decoded(contents, channels, side):
     height, width = images.png_size(contents).numpy().tolist()
     if (height, width) != (side, side):
         raise ValueError(f"no PNG of {side} x {side} pixels but of {height} x {width}")
-    return images.decode_png(contents, channels).numpy()
+    return tf.io.decode_png(contents, channels=channels).numpy()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -123,6 +122,4 @@ def _write(out, result, frames):
         curves[method] = frames["label"][rows], frames["score"][rows]
     figures.roc_curves(curves, files.join(out, "roc.png"))
     figures.score_histogram(frames["label"], frames["score"], files.join(out, "scores.png"))
-    files.write_text(
-        files.join(out, "metrics.json"), json.dumps(result, indent=1, sort_keys=True) + "\n"
-    )
+    files.write_json(files.join(out, "metrics.json"), result)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import collections
 import csv
 import itertools
-import json
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -193,9 +192,7 @@ def _compared(columns, scores, changed):
     clean = metrics_report.by_method(columns, scores[None])
     called = scores[None] > metrics_report.THRESHOLD
     found = collections.defaultdict(list)
-    for cell in scores:
-        if cell is None:
-            continue
+    for cell in filter(None, scores):
         name, level = cell
         groups = metrics_report.by_method(columns, scores[cell])
         flipped = (scores[cell] > metrics_report.THRESHOLD) != called
@@ -240,9 +237,7 @@ def _write(out, result):
     figures.robustness_map(
         cells, levels, result["clean"]["overall"]["auc"], files.join(out, "robustness.png")
     )
-    files.write_text(
-        files.join(out, "robustness.json"), json.dumps(result, indent=1, sort_keys=True) + "\n"
-    )
+    files.write_json(files.join(out, "robustness.json"), result)
 
 
 def _rows(result):

@@ -212,8 +212,7 @@ def _files(folder):
 
 def _put(scratch, written, place, report):
     """Move the files of an export to their place, the one that `place` names last."""
-    text = json.dumps(report, indent=1, sort_keys=True) + "\n"
-    files.write_text(f"{place}.json", text)
+    files.write_json(f"{place}.json", report)
     if os.path.isdir(written):
         os.rename(written, place)
         return

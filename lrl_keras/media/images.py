@@ -186,19 +186,6 @@ def resize_mask(mask, size):
     return tf.cast(tf.image.resize(mask, (size, size), "area") >= 127.5, tf.uint8)
 
 
-def decode_png(contents, channels):
-    """Decode PNG bytes in the graph.
-
-    Args:
-        contents: scalar string tensor.
-        channels: 1 or 3.
-
-    Returns:
-        uint8 tensor (H, W, channels).
-    """
-    return tf.io.decode_png(contents, channels=channels)
-
-
 def png_size(contents):
     """Read height and width from the header of PNG bytes, without decoding them.
 

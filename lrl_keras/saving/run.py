@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import functools
 import json
 import os
-from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,8 +84,7 @@ class Run:
         """
         known = {"detector": model.NAME, "model": model.get_config(), "versions": versions()}
         config = {"schema_version": _SCHEMA_VERSION, **about, **known}
-        text = json.dumps(config, indent=1, sort_keys=True)
-        files.write_text(files.join(folder, CONFIG), text + "\n")
+        files.write_json(files.join(folder, CONFIG), config)
         return cls.open(folder)
 
     @staticmethod
@@ -202,25 +198,6 @@ def refuse_default(run: str | os.PathLike[str]) -> None:
         raise InputError(
             f"{run}: the name of the shipped detector; name another folder, such as ./{run}-2"
         )
-
-
-@contextlib.contextmanager
-def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Make the folder of a run, and keep other processes from training in it.
-
-    Raises:
-        InputError: another process trains there, or it cannot be made.
-    """
-    files.make_folder(folder)
-    if files.is_url(folder):  # Object stores have no locks.
-        yield
-        return
-    with open(files.join(folder, ".lock"), "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise InputError(f"{folder}: another process is training this run") from None
-        yield
 
 
 def versions() -> dict[str, str]:

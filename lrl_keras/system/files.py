@@ -1,4 +1,4 @@
-"""Files on a disk, or behind any URL that `tf.io.gfile` knows: gs://, s3://, hdfs://, ...
+"""Every operation on files, all in one place: on a disk, or behind a URL that `tf.io.gfile` knows.
 
 Local paths go through the operating system and never import TensorFlow. What goes wrong is an
 `OSError` either way.
@@ -10,6 +10,7 @@ import builtins
 import contextlib
 import hashlib
 import io
+import json
 import os
 import pathlib
 import posixpath
@@ -234,6 +235,11 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a file by rename, so that it is there whole or not at all; see `replacing`."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: str | os.PathLike[str], content: object) -> None:
+    """Write JSON, indented and sorted by name, as `write_text` writes text."""
+    write_text(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 def is_temporary(name: str) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import warnings
 from typing import TYPE_CHECKING
@@ -14,7 +16,7 @@ from lrl_keras.data.augment import AUGMENTATIONS
 from lrl_keras.data.manifest import MANIFEST
 from lrl_keras.data.records import Records
 from lrl_keras.errors import InputError
-from lrl_keras.saving.run import CONFIG, Run, locked, refuse_default
+from lrl_keras.saving.run import CONFIG, Run, refuse_default
 from lrl_keras.system import files, process
 from lrl_keras.training import callbacks, tensorboard
 from lrl_keras.training.cpu.repeatable import repeatable
@@ -66,10 +68,25 @@ def train(
     records = Records.open(records)
     if files.exists(files.join(run, MANIFEST)):
         raise InputError(f"{run}: holds records; name another folder for the run")
-    with locked(run):
+    with _locked(run):
         settings = _agree(run, settings, records.fingerprint, resume)
         with repeatable(settings.seed), precision(settings.precision):
             return _fit(records, run, settings, verbose)
+
+
+@contextlib.contextmanager
+def _locked(folder):
+    """Make the folder of a run, and keep other processes from training in it."""
+    files.make_folder(folder)
+    if files.is_url(folder):  # Object stores have no locks.
+        yield
+        return
+    with open(files.join(folder, ".lock"), "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise InputError(f"{folder}: another process is training this run") from None
+        yield
 
 
 def _fit(records, run, settings, verbose):

@@ -56,16 +56,9 @@ def test_resize_is_the_same_in_a_dataset_and_outside():
     pixels = data.coffee()
     contents = png(pixels)
     dataset = tf.data.Dataset.from_tensors(contents).map(
-        lambda contents: images.resize(images.decode_png(contents, 3), 299)
+        lambda contents: images.resize(tf.io.decode_png(contents, channels=3), 299)
     )
     np.testing.assert_array_equal(next(iter(dataset)), images.resize(pixels, 299))
-
-
-def test_decode_png_gives_back_what_pillow_wrote():
-    pixels = data.coffee()
-    np.testing.assert_array_equal(images.decode_png(png(pixels), 3), pixels)
-    gray = data.camera()
-    np.testing.assert_array_equal(images.decode_png(png(gray), 1)[..., 0], gray)
 
 
 def test_png_size_reads_the_header_alone():
