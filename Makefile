@@ -14,7 +14,7 @@ TF216_TESTS := tests/layers tests/models/test_lrl.py tests/models/test_lrl_savin
 	tests/test_losses.py tests/test_files.py tests/test_s3.py
 JAX_TESTS := tests/layers tests/models tests/test_losses.py tests/test_metrics.py tests/test_optimizers.py
 
-.PHONY: demo docs test test-jax test-long test-tf216 clean
+.PHONY: coverage demo docs test test-jax test-long test-tf216 clean
 
 demo: .venv/installed
 	$(BIN)/lrl-keras demo
@@ -30,6 +30,10 @@ test-jax: .venv/installed-test
 
 test-long: .venv/installed-test
 	$(BIN)/python -m pytest $(SPREAD) -m long
+
+# Lines that TensorFlow compiles (`tf.data`, losses) count as not run.
+coverage: .venv/installed-test
+	$(BIN)/python -m pytest $(SPREAD) -m "not long" --cov --cov-report=term:skip-covered
 
 # On the one TensorFlow that tensorflow-io works with, against a real s3 server on this machine.
 # The slow ones of the network are about large backbones, not about TensorFlow: the Keras is the same.
