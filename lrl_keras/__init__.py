@@ -17,17 +17,21 @@ _HOMES = {
     "save": "lrl_keras.saving.run",
 }
 _ROOMS = (
+    "benchmark",
     "data",
     "evaluation",
     "export",
     "layers",
     "losses",
+    "media",
     "metrics",
     "models",
     "optimizers",
+    "plots",
     "prediction",
     "saving",
     "serving",
+    "system",
     "training",
 )
 

@@ -1,4 +1,4 @@
-"""Similarity (Eq. 10), label (Eq. 11) and segmentation loss (Eq. 12), Sec. 3.4.
+"""Similarity (Eq. 10, Sec. 3.3), label (Eq. 11) and segmentation loss (Eq. 12, Sec. 3.4).
 
 `LRL.objectives` has their weights (Eq. 13).
 """

@@ -10,6 +10,7 @@ import sys
 import time
 import warnings
 from types import SimpleNamespace
+from typing import ClassVar
 
 import h5py
 import keras
@@ -18,14 +19,17 @@ import pytest
 import skimage.data
 
 import lrl_keras
+from lrl_keras.data.records import Records
 from lrl_keras.errors import InputError
 from lrl_keras.evaluation.evaluator import evaluate
 from lrl_keras.media import images
+from lrl_keras.models import DETECTORS
 from lrl_keras.optimizers import AdamL2, Halving
 from lrl_keras.plots import drawing
 from lrl_keras.prediction.predictor import predict
 from lrl_keras.saving import checkpoints
 from lrl_keras.saving.run import BEST, CONFIG
+from lrl_keras.system.options import Option
 from lrl_keras.training import callbacks, trainer
 from lrl_keras.training.cpu import fixed_sums, fused_norm
 from lrl_keras.training.cpu.repeatable import repeatable
@@ -111,6 +115,17 @@ def test_compile_and_fit_train_what_the_command_trains(finished, photograph_reco
         )
     for ours, theirs in zip(model.get_weights(), trained.get_weights(), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_detector_may_have_another_default_of_a_schedules_option(photograph_records, monkeypatch):
+    class Slow(lrl_keras.LRL):
+        OPTIONS: ClassVar = {**lrl_keras.LRL.OPTIONS, "halve_every": Option(7, "epochs", least=1)}
+
+    monkeypatch.setitem(DETECTORS, "slow", Slow)
+    given = {name: SMALL[name] for name in ("backbone", "weights", "image_size", "patches")}
+    settings = Settings("slow", **given)
+    assert settings.halve_every == 7
+    assert trainer.build(settings, Records.open(photograph_records)).image_size == 64
 
 
 def test_resume_continues_bit_for_bit(finished, photograph_records, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -21,8 +22,8 @@ from lrl_keras.system import files
 from lrl_keras.system import options as source_options
 from lrl_keras.system.hardware import cores
 from lrl_keras.system.options import Option
-from tfrecords.examples.clip_group import Group
-from tfrecords.examples.group import Settings
+from tfrecords.examples.clip_group import ClipGroup
+from tfrecords.examples.group_parts import GroupSettings
 from tfrecords.runners.cluster import Cluster
 from tfrecords.runners.local import run
 from tfrecords.sources import SOURCES
@@ -34,6 +35,7 @@ from tfrecords.writing.versions import versions
 if TYPE_CHECKING:
     from tfrecords.clips import Listing
 
+_log = logging.getLogger(__name__)
 # Options of every source.
 OPTIONS = {
     "frames_per_video": Option(50, "frames of each video, evenly spaced", least=1, most=100_000),
@@ -114,7 +116,7 @@ def prepare(
     }
     settings, listing = find(module, root, chosen)
     for note in listing.notes:
-        print(f"warning: {note}", file=sys.stderr)
+        _log.warning("%s", note)
     shards = plan_shards(listing.clips, root, settings, about)
     fingerprints = {shard.name: shard.fingerprint for shard in shards}
     identity = {**about, "fingerprints": fingerprints}
@@ -134,7 +136,7 @@ def prepare(
             root=root,
             out=out,
             settings=settings,
-            group_type=getattr(module, "Group", Group),
+            group_type=getattr(module, "Group", ClipGroup),
         )
         with _bar(missing, shards, progress) as bar:
             if cluster is None:
@@ -153,13 +155,13 @@ def prepare(
         resume.complete(out, {**about, **found, "clips": clips, "shards": reports})
     records = Records.open(out)
     for line in summary.warnings(records):
-        print(f"warning: {line}", file=sys.stderr)
+        _log.warning("%s", line)
     return records
 
 
 def find(
     module: ModuleType, root: str | os.PathLike[str], chosen: dict[str, Any]
-) -> tuple[Settings, Listing]:
+) -> tuple[GroupSettings, Listing]:
     """List the clips and settle how they become examples.
 
     Args:
@@ -168,17 +170,17 @@ def find(
         chosen: the values of `OPTIONS` and of the module's own.
 
     Returns:
-        `(Settings, Listing)`.
+        `(GroupSettings, Listing)`.
 
     Raises:
         InputError: as the source's own `find` does, or no clip of the splits asked for.
     """
     own = {name: chosen[name] for name in module.OPTIONS}
-    common = {field.name: chosen[field.name] for field in dataclasses.fields(Settings)}
+    common = {field.name: chosen[field.name] for field in dataclasses.fields(GroupSettings)}
     listing = module.find(root, **own).only(chosen["only"])
     if not listing.clips:
         raise InputError(f"{root}: no clip of the split {' or '.join(chosen['only'])} is on disk")
-    return Settings(**common), listing
+    return GroupSettings(**common), listing
 
 
 _WORKERS = Option(1, "processes", least=1, most=4096)

@@ -27,7 +27,7 @@ BATCHES = (1, 8)
 _PRODUCT = "matrix product"
 _TRAINING = "training step"
 # Named, not imported: the row's own process loads it.
-_STEP = "lrl_keras.training.step:prepared"
+_STEP = "lrl_keras.training.timed_step:prepared"
 # The forward pass, and as much each for the gradients of a layer's input and of its weights.
 _PASSES_OF_A_STEP = 3
 

@@ -1,4 +1,4 @@
-"""`lrl-keras`: the only room that knows flags and prints."""
+"""`lrl-keras`: the verbs, their options, and what they print."""
 
 from lrl_keras.cli.main import main
 

@@ -30,8 +30,8 @@ GROUPS = {
     "of a run": {
         "formats": Option(
             ("keras", *FORMATS),
-            "what is measured, named after RUN; training: a step of it, in which the first takes "
-            "minutes with large backbones",
+            "what is measured of RUN; training: a step of it (with large backbones the first one "
+            "takes minutes)",
             ("keras", "training", *FORMATS),
         ),
         "outputs": Option(OUTPUTS, "of each", OUTPUTS),

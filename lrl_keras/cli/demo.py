@@ -14,17 +14,17 @@ OPTIONS = {"out": Argument("OUT", "folder to write (default: demo)", "?")}
 
 def run(arguments):
     """Show the shipped detector at work, then the way from records to a detector."""
-    from lrl_keras.cli import photographs
+    from lrl_keras.cli import demonstration
 
     out = arguments.out or "demo"
     with standard_output_to_error():
-        shown = photographs.show(out)
+        shown = demonstration.show(out)
     print("A face that ships with scikit-image, and forgeries of it, by the shipped detector:")
     for result in shown["results"]:
         print(f"    {result['input']}  {result['score']:.3f}")
     print(f"with heat maps          {shown['path']}\n", flush=True)
     with standard_output_to_error():
-        done = photographs.demo(out, verbose=verbosity())
+        done = demonstration.demo(out, verbose=verbosity())
     print_metrics(done["metrics"])
     paths = done["paths"]
     print(

@@ -27,7 +27,7 @@ VERBS = {
     "benchmark": "Measure the speed of this machine.",
     "demo": "See all of it work in some minutes, without any download.",
 }
-# Their options are those of datasets, detectors and augmentations.
+# Their options are declared by datasets, detectors and augmentations, which need it.
 _WITH_TENSORFLOW = ("prepare", "train", "benchmark")
 _PACKAGE = str(Path(__file__).parents[1])
 _log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def _run(verb, given, others):
 
 @contextlib.contextmanager
 def messages(program):
-    """Show what this package logs and warns of as `PROGRAM: warning: ...` on standard error.
+    """Show what these packages log and warn of as `PROGRAM: warning: ...` on standard error.
 
     Args:
         program: name of the command.
@@ -95,18 +95,23 @@ def messages(program):
             return f"{program}: warning: {message}\n"
         return others(message, category, filename, lineno, line)
 
-    handler, log = logging.StreamHandler(), logging.getLogger("lrl_keras")
-    level, propagate, others = log.level, log.propagate, warnings.formatwarning
+    handler, others = logging.StreamHandler(), warnings.formatwarning
     handler.setFormatter(Formatter())
-    log.addHandler(handler)
-    log.setLevel(logging.INFO)
-    log.propagate, warnings.formatwarning = False, format_warning
+    logs = [logging.getLogger(name) for name in ("lrl_keras", "tfrecords")]
+    before = [(log, log.level, log.propagate) for log in logs]
+    warnings.formatwarning = format_warning
+    for log in logs:
+        log.addHandler(handler)
+        log.setLevel(logging.INFO)
+        log.propagate = False
     try:
         yield
     finally:
-        log.removeHandler(handler)
-        log.setLevel(level)
-        log.propagate, warnings.formatwarning = propagate, others
+        warnings.formatwarning = others
+        for log, level, propagate in before:
+            log.removeHandler(handler)
+            log.setLevel(level)
+            log.propagate = propagate
 
 
 def _with_flags(message):
@@ -157,7 +162,10 @@ def _parser(name, verb, argv):
 
 
 def _completed(verb, given, others):
-    """Return the verb's arguments: every option has a value, if it does not declare them itself."""
+    """Return the verb's arguments, with defaults for options not given.
+
+    A verb that declares its options itself gets those that were given alone.
+    """
     if hasattr(verb, "declare"):
         return types.SimpleNamespace(**given, others=others)
     declared = options(verb)

@@ -10,7 +10,7 @@ from lrl_keras.training import settings, trainer
 NOTE = (
     "Reads RECORDS (splits train and val), writes the run directory RUN: config.json, "
     "best.weights.h5, checkpoints, history.csv and TensorBoard logs. The defaults are the paper's "
-    "settings; `--detector NAME --help` shows the options of another detector."
+    "where it says them; `--detector NAME --help` shows the options of another detector."
 )
 KEPT = "; with --resume the same command goes on after the last finished epoch"
 HERE: dict[str, Option | Argument] = {

@@ -60,7 +60,7 @@ def load(
         shuffle: another order each epoch; default: for `"train"` only.
         balance: leave out examples of the larger class, others in each epoch, so that there are as
             many real as forged ones; default: for `"train"` only.
-        augment: `"flip"` (mirror every second example), `"strong"` (flip, and the changes of
+        augment: `"flip"` (mirror with probability one half), `"strong"` (flip, and the changes of
             `lrl_keras.data.augment.strong.Strong`), `"video"` (flip,
             `lrl_keras.data.augment.video.as_in_video`, and the changes of `Strong`) or `"none"`;
             default: `"flip"` for `"train"`, otherwise `"none"`.

@@ -26,7 +26,8 @@ class Records:
 
     Attributes:
         folder: the records' folder, a path or URL.
-        fingerprint: SHA-256 of the manifest, which identifies the records: it holds theirs.
+        fingerprint: SHA-256 of the manifest, in which those of the shards are: it identifies the
+            records.
         source: name of the dataset's kind, such as `"faceforensics"`.
         arguments: dict of the options that they were made with.
         counts: dict of numbers of clips, frames and examples, by split, kind and method.

@@ -31,7 +31,7 @@ def evenly_spaced(count: int, n: int) -> list[int]:
 
 
 class Video:
-    """Video file, whose packets are read once, without decoding.
+    """Video file; opening it goes through its packets, without decoding.
 
     Args:
         path: file in MP4/MOV, Matroska/WebM, AVI, FLV, MPEG-TS, MPEG-PS or ASF/WMV, recognised by

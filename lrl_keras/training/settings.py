@@ -20,7 +20,7 @@ DETECTOR = Option("lrl", "the network", DETECTORS)
 OPTIONS = {
     "start": Option(
         None,
-        "run that training begins with the weights of, or default: the shipped detector",
+        "run whose weights training begins with, or the word default: the shipped detector",
         metavar="RUN",
         type=str,
         stated="none",
@@ -67,14 +67,20 @@ def options(name: str) -> dict[str, Option]:
     Args:
         name: one of `lrl_keras.models.DETECTORS`.
     """
-    kind, found = detector(name), dict(OPTIONS)
+    kind = detector(name)
+    return {**common_options(), **kind.OPTIONS, **kind.LOSS_OPTIONS}
+
+
+def common_options() -> dict[str, Option]:
+    """Return the options of every training, `Option` by name: `OPTIONS` and those of schedules."""
+    found = dict(OPTIONS)
     for schedule in SCHEDULES.values():
         found |= schedule.OPTIONS
-    return {**found, **kind.OPTIONS, **kind.LOSS_OPTIONS}
+    return found
 
 
 class Settings:
-    """Settings of a training; the defaults are the paper's (Sec. 4.1). Each is an attribute.
+    """Settings of a training, each an attribute; by default the paper's, where it has them.
 
     Args:
         detector: one of `lrl_keras.models.DETECTORS`.

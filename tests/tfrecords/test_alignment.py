@@ -6,13 +6,13 @@ from videos import HEIGHT, WIDTH, cut_off, face_frames, forged, turn_clockwise, 
 
 from lrl_keras.media.video import Video
 from tfrecords.clips import Clip
-from tfrecords.examples.clip_group import Group
+from tfrecords.examples.clip_group import ClipGroup
 from tfrecords.examples.crops import Crop
 from tfrecords.examples.frame_match import MOST_CHANGED, border_changed, fits
-from tfrecords.examples.group import Settings
+from tfrecords.examples.group_parts import GroupSettings
 
 COUNT = 12
-SETTINGS = Settings(frames_per_video=4, image_size=64, margin=1.3)
+SETTINGS = GroupSettings(frames_per_video=4, image_size=64, margin=1.3)
 IRREGULAR = [0, 30, 50, 120, 130, 200, 260, 270, 290, 380, 400, 460]  # milliseconds
 
 
@@ -59,7 +59,7 @@ def prepared(root, real="real.mp4", fake="fake.mp4"):
         Clip(label=0, method="real", video="real", path=real, **common),
         Clip(label=1, method="fake", video="fake", path=fake, real=real, **common),
     ]
-    group = Group(clips, root, SETTINGS)
+    group = ClipGroup(clips, root, SETTINGS)
     return [group.examples(job) for job in group.jobs]
 
 

@@ -147,7 +147,7 @@ def test_nothing_usable_is_an_error_and_leaves_nothing(tmp_path):
     assert list(out.iterdir()) == []
 
 
-def test_what_is_missing_is_a_warning_and_progress_is_shown(tmp_path, capsys):
+def test_what_is_missing_is_a_warning_and_progress_is_shown(tmp_path, capsys, caplog):
     root, out = tmp_path / "root", tmp_path / "out"
     write_splits(root)
     write_video(video_path(root, "real", "000"), face_frames(3))
@@ -155,11 +155,11 @@ def test_what_is_missing_is_a_warning_and_progress_is_shown(tmp_path, capsys):
     prepare("faceforensics", root, out, workers=1, **arguments)
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "warning: the split 'val' has no examples" in captured.err
-    assert "warning: the split 'test' has no examples" in captured.err
-    assert "warning: the split 'train' has no forged examples" in captured.err
-    assert "warning: none of the 8 listed videos of 'Deepfakes' is there" in captured.err
-    assert "of 'real'" not in captured.err
+    assert "the split 'val' has no examples" in caplog.text
+    assert "the split 'test' has no examples" in caplog.text
+    assert "the split 'train' has no forged examples" in caplog.text
+    assert "none of the 8 listed videos of 'Deepfakes' is there" in caplog.text
+    assert "of 'real'" not in caplog.text
     assert "unusable" not in captured.err
     assert re.search(r"1/1 .*\dclip/s", captured.err)
 

@@ -5,11 +5,11 @@ from videos import WIDTH, face_frames, forged, two_faces, write_video
 
 from lrl_keras.media.faces import FaceDetector
 from tfrecords.clips import Clip
-from tfrecords.examples.clip_group import Group
-from tfrecords.examples.group import Settings
+from tfrecords.examples.clip_group import ClipGroup
+from tfrecords.examples.group_parts import GroupSettings
 
 COUNT = 6
-SETTINGS = Settings(frames_per_video=2, image_size=64, margin=1.3)
+SETTINGS = GroupSettings(frames_per_video=2, image_size=64, margin=1.3)
 LARGE, SMALL = 0, 1
 
 
@@ -48,7 +48,7 @@ def clip(name, label=1, unpaired=None):
 
 def prepared(root, *clips):
     """(examples, report) of each clip by its name."""
-    group = Group(list(clips), root, SETTINGS)
+    group = ClipGroup(list(clips), root, SETTINGS)
     return {job.clip.video: group.examples(job) for job in group.jobs}
 
 

@@ -10,12 +10,12 @@ from refusals import one_line_error
 from lrl_keras.data import examples
 from lrl_keras.data.schema import encode
 from tfrecords.build import prepare
-from tfrecords.examples.clip_group import Group
-from tfrecords.examples.group import Settings
+from tfrecords.examples.clip_group import ClipGroup
+from tfrecords.examples.group_parts import GroupSettings
 from tfrecords.examples.image_group import ImageGroup
 from tfrecords.sources.folder import find
 
-SETTINGS = Settings(frames_per_video=4, image_size=64, margin=1.3)
+SETTINGS = GroupSettings(frames_per_video=4, image_size=64, margin=1.3)
 SPLITS = ("train", "val", "test")
 
 
@@ -466,7 +466,7 @@ def test_whole_pictures_are_taken_where_they_are_crops_already(tree):
 
 def test_pictures_in_batches_are_those_found_one_by_one(tree):
     clips = find(tree, csv="list.csv", splits=(1, 0, 0)).clips
-    together, alone = (kind(clips, tree, SETTINGS) for kind in (ImageGroup, Group))
+    together, alone = (kind(clips, tree, SETTINGS) for kind in (ImageGroup, ClipGroup))
     for mine, its in zip(together.jobs, alone.jobs, strict=True):
         (examples_of_mine, report), (wanted, wanted_report) = (
             together.examples(mine), alone.examples(its)
@@ -482,13 +482,12 @@ def test_pictures_in_batches_are_those_found_one_by_one(tree):
             )
 
 
-def test_a_list_becomes_records(tree, tmp_path, capsys):
+def test_a_list_becomes_records(tree, tmp_path, caplog):
     records = prepare(
         "folder", tree, tmp_path, csv="list.csv", splits=(1, 0, 0), workers=1,
         frames_per_video=4, image_size=64, progress=False,
     )  # fmt: skip
-    said = capsys.readouterr().err
-    assert "warning: 1 clips of the list are not there: fake/gone.png" in said
+    assert "1 clips of the list are not there: fake/gone.png" in caplog.text
     assert records.counts["train"]["fake"]["fake"]["missing_videos"] == 1
     _, wanted = made(tree, csv="list.csv")
     found = {}

@@ -7,12 +7,12 @@ from videos import face_frames, faceless_frames, forged, write_video
 
 from lrl_keras.media.faces import FaceDetector, cut
 from lrl_keras.media.video import Video
-from tfrecords.examples.clip_group import MASK_NOT_DECODED, Group
-from tfrecords.examples.group import Settings
+from tfrecords.examples.clip_group import MASK_NOT_DECODED, ClipGroup
+from tfrecords.examples.group_parts import GroupSettings
 from tfrecords.examples.masks import difference_mask
 from tfrecords.sources.faceforensics import find
 
-SETTINGS = Settings(frames_per_video=4, image_size=64, margin=1.3)
+SETTINGS = GroupSettings(frames_per_video=4, image_size=64, margin=1.3)
 
 
 def examples(root, **options):
@@ -20,7 +20,7 @@ def examples(root, **options):
     found = {}
     clips = find(root, **options).clips
     for name in dict.fromkeys(clip.group for clip in clips):
-        group = Group([clip for clip in clips if clip.group == name], root, SETTINGS)
+        group = ClipGroup([clip for clip in clips if clip.group == name], root, SETTINGS)
         for job in group.jobs:
             found[job.clip.method, job.clip.video] = group.examples(job)
     return found

@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 
 from tfrecords.clips import Clip
-from tfrecords.examples.group import Settings
+from tfrecords.examples.group_parts import GroupSettings
 from tfrecords.writing.plan import plan_shards, size_of_clips
 
 METHODS = ("Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures")
@@ -27,7 +27,7 @@ def clips_of(root, groups, split="train"):
 
 
 def plan(root, clips, frames=50, size=299, about=("a",)):
-    return plan_shards(clips, Path(root), Settings(frames, size, 1.3), list(about))
+    return plan_shards(clips, Path(root), GroupSettings(frames, size, 1.3), list(about))
 
 
 def test_the_whole_of_faceforensics_makes_shards_of_100_to_200_megabytes(tmp_path):

@@ -16,14 +16,14 @@ from lrl_keras.errors import InputError
 from lrl_keras.media.faces import FaceDetector, crop_box, cut
 from lrl_keras.media.images import read_image
 from tfrecords.build import prepare
-from tfrecords.examples.blended import NO_REGION, FaceClip, Group, usable_faces
+from tfrecords.examples.blended import NO_REGION, BlendedGroup, FaceClip, usable_faces
 from tfrecords.examples.crops import NO_FACE, NOT_DECODED, Crop, Found
-from tfrecords.examples.group import Settings
+from tfrecords.examples.group_parts import GroupSettings
 from tfrecords.sources.self_blended import find
 from tfrecords.writing.plan import plan_shards
 from tfrecords.writing.shards import write_shard
 
-SETTINGS = Settings(frames_per_video=3, image_size=64, margin=1.3)
+SETTINGS = GroupSettings(frames_per_video=3, image_size=64, margin=1.3)
 OPTIONS = {"frames_per_video": 3, "image_size": 64, "progress": False}
 BOTH = ("self-blended", "swap")
 
@@ -225,7 +225,7 @@ def made(root, clips):
     """(examples, report) of each clip by (method, video)."""
     found = {}
     for name in dict.fromkeys(clip.group for clip in clips):
-        group = Group([clip for clip in clips if clip.group == name], root, SETTINGS)
+        group = BlendedGroup([clip for clip in clips if clip.group == name], root, SETTINGS)
         for job in group.jobs:
             found[job.clip.method, job.clip.video] = group.examples(job)
     return found
@@ -439,7 +439,9 @@ def test_names_that_are_no_text(tmp_path):
     clips = find(tmp_path, splits=(1, 0, 0)).clips
     (shard,) = plan_shards(clips, tmp_path, SETTINGS, {})
     (tmp_path / ".parts").mkdir()
-    report = write_shard(shard, root=tmp_path, out=tmp_path, settings=SETTINGS, group_type=Group)
+    report = write_shard(
+        shard, root=tmp_path, out=tmp_path, settings=SETTINGS, group_type=BlendedGroup
+    )
     assert report["labels"] == {"0": 1, "1": 1}
     records = tf.data.TFRecordDataset(str(tmp_path / shard.name))
     names = {decode(record)["video"].numpy() for record in records}

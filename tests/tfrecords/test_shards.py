@@ -7,12 +7,12 @@ import tensorflow as tf
 
 from lrl_keras.data.schema import decode
 from lrl_keras.errors import InputError
-from tfrecords.examples.group import Settings
+from tfrecords.examples.group_parts import GroupSettings
 from tfrecords.sources.faceforensics import find
 from tfrecords.writing.plan import plan_shards
 from tfrecords.writing.shards import PARTS, read_report, write_shard
 
-SETTINGS = Settings(frames_per_video=3, image_size=48, margin=1.3)
+SETTINGS = GroupSettings(frames_per_video=3, image_size=48, margin=1.3)
 
 
 @pytest.fixture

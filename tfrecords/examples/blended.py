@@ -14,7 +14,7 @@ from lrl_keras.media.faces import FaceDetector, crop_box
 from lrl_keras.system import files
 from tfrecords.clips import Clip
 from tfrecords.examples.crops import find_faces
-from tfrecords.examples.group import Job, example, new_report, relative
+from tfrecords.examples.group_parts import Job, example, new_report, relative
 
 REAL = "real"
 NO_REGION = "face seen from the side"
@@ -47,7 +47,7 @@ class FaceClip(Clip):
         return (self.path, *self.donors)
 
 
-class Group:
+class BlendedGroup:
     """The clips of one identity.
 
     A face is cut out and resized to the network's input as in any dataset, and forged after
@@ -58,7 +58,7 @@ class Group:
     Args:
         clips: the clips of one identity, those of one file together.
         root: the dataset's folder.
-        settings: `tfrecords.examples.group.Settings`.
+        settings: `tfrecords.examples.group_parts.GroupSettings`.
     """
 
     def __init__(self, clips, root, settings):

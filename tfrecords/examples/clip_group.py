@@ -11,7 +11,7 @@ from lrl_keras.media.faces import FaceDetector
 from lrl_keras.system import files
 from tfrecords.examples import frame_match
 from tfrecords.examples.crops import NO_FACE, NOT_DECODED, Found, cut_same, find_faces, take_whole
-from tfrecords.examples.group import Job, example, new_report, relative
+from tfrecords.examples.group_parts import Job, example, new_report, relative
 from tfrecords.examples.masks import difference_mask
 
 REAL_NOT_DECODED = "frame of the real video not decoded"
@@ -20,7 +20,7 @@ MASK_NOT_DECODED = "frame of the videos for the mask not decoded"
 _SAMPLED = 8
 
 
-class Group:
+class ClipGroup:
     """The clips of one group: one face detection on the real clip serves them all.
 
     Of several faces that persist in the real clip, a fake's is the one whose crop it changed
@@ -30,7 +30,7 @@ class Group:
     Args:
         clips: the clips of one group.
         root: the dataset's folder.
-        settings: a `Settings`.
+        settings: `tfrecords.examples.group_parts.GroupSettings`.
     """
 
     def __init__(self, clips, root, settings):

@@ -1,14 +1,14 @@
 """Many clips of one image each, as one group."""
 
 from lrl_keras.system import files
-from tfrecords.examples.clip_group import Group
+from tfrecords.examples.clip_group import ClipGroup
 from tfrecords.examples.crops import find_in_images
 
 _BATCH = 8
 
 
-class ImageGroup(Group):
-    """A `Group` that looks for the faces of images in batches.
+class ImageGroup(ClipGroup):
+    """A `ClipGroup` that looks for the faces of images in batches.
 
     A group of a single image would leave the face detector a batch of one, which takes two to
     three times as long for an image of 256 pixels. So a source of images puts several real ones,

@@ -4,7 +4,6 @@ import contextlib
 import functools
 import logging
 import platform
-import sys
 import threading
 
 from lrl_keras.errors import InputError
@@ -13,6 +12,7 @@ from tfrecords.writing.plan import fingerprint
 from tfrecords.writing.shards import PARTS, read_report, report_path
 from tfrecords.writing.versions import versions
 
+_log = logging.getLogger(__name__)
 _FAILURE = "failure.txt"
 _POLL_SECONDS = 1
 _POLL_SECONDS_URL = 15
@@ -88,10 +88,7 @@ def _beam():
 def _warn_of_local_paths(*paths):
     for path in paths:
         if not files.is_url(path):
-            print(
-                f"warning: {path} must be a folder that all workers share; if not, use a URL",
-                file=sys.stderr,
-            )
+            _log.warning("%s must be a folder that all workers share; if not, use a URL", path)
 
 
 def _write_checked(shard, on_clip, *, function, root, about, failure):

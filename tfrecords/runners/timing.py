@@ -22,7 +22,7 @@ from lrl_keras.system import options as source_options
 from lrl_keras.system.hardware import cores
 from tfrecords.build import OPTIONS, find
 from tfrecords.examples import masks
-from tfrecords.examples.clip_group import Group
+from tfrecords.examples.clip_group import ClipGroup
 from tfrecords.runners.local import run
 from tfrecords.sources import SOURCES
 from tfrecords.writing.plan import plan_shards, size_of_clips
@@ -73,7 +73,7 @@ def measure(source, root, *, workers=(1, 2), clips=70, progress=True, **options)
             root=root,
             out=out,
             settings=settings,
-            group_type=getattr(module, "Group", Group),
+            group_type=getattr(module, "Group", ClipGroup),
         )
         tasks = [_Task(f"{number}-{shard.name}", shard)
                  for number in range(repeats) for shard in shards]  # fmt: skip

@@ -6,7 +6,7 @@ A source is a module with
 - `OPTIONS`, a dict of `lrl_keras.system.options.Option` by name;
 - `find(root, **options)`, which returns a `tfrecords.clips.Listing` or raises `InputError`;
 - `Group`, only where its clips become examples in another way than those of
-  `tfrecords.examples.clip_group.Group` do.
+  `tfrecords.examples.clip_group.ClipGroup` do.
 """
 
 import sys

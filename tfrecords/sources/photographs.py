@@ -20,7 +20,7 @@ from skimage import filters, transform
 from lrl_keras.errors import InputError
 from lrl_keras.media import images
 from tfrecords.clips import Clip, Lister
-from tfrecords.examples.group import Job, example, new_report
+from tfrecords.examples.group_parts import Job, example, new_report
 
 if TYPE_CHECKING:
     from tfrecords.clips import Listing
@@ -76,8 +76,8 @@ class Group:
     Args:
         clips: the clips of one photograph.
         root: folder of the photographs.
-        settings: `tfrecords.examples.group.Settings`; `frames_per_video` cuts of `image_size`
-            are made.
+        settings: `tfrecords.examples.group_parts.GroupSettings`; `frames_per_video` cuts of
+            `image_size` are made.
     """
 
     def __init__(self, clips, root, settings):

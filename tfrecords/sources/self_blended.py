@@ -20,7 +20,8 @@ from lrl_keras.media.images import shown
 from lrl_keras.system import files
 from lrl_keras.system.options import Option
 from tfrecords.clips import Lister
-from tfrecords.examples.blended import REAL, FaceClip, Group, generator
+from tfrecords.examples.blended import REAL, FaceClip, generator
+from tfrecords.examples.blended import BlendedGroup as Group
 from tfrecords.sources import splits as division
 from tfrecords.sources.own_files import few
 

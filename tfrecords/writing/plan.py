@@ -24,7 +24,7 @@ def plan_shards(clips, root, settings, about):
     Args:
         clips: list of `Clip`.
         root: the dataset's folder.
-        settings: `tfrecords.examples.group.Settings`.
+        settings: `tfrecords.examples.group_parts.GroupSettings`.
         about: JSON-able; what else the bytes depend on.
 
     Returns:

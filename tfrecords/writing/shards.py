@@ -9,7 +9,7 @@ from lrl_keras.data.schema import encode
 from lrl_keras.errors import InputError, UnreachableError
 from lrl_keras.system import files
 from tfrecords.clips import Clip
-from tfrecords.examples.clip_group import Group
+from tfrecords.examples.clip_group import ClipGroup
 
 PARTS = ".parts"
 
@@ -31,7 +31,7 @@ class Shard:
     fingerprint: str
 
 
-def write_shard(shard, on_clip=None, *, root, out, settings, group_type=Group):
+def write_shard(shard, on_clip=None, *, root, out, settings, group_type=ClipGroup):
     """Write a shard's TFRecord file and, beside it, the report that the manifest is made of.
 
     Both are written under a temporary name, synced and renamed, the report last: a shard with a
@@ -42,9 +42,9 @@ def write_shard(shard, on_clip=None, *, root, out, settings, group_type=Group):
         on_clip: called with (path, finished) when a clip is begun and when it is finished.
         root: the dataset's folder.
         out: the records' folder.
-        settings: `tfrecords.examples.group.Settings`.
+        settings: `tfrecords.examples.group_parts.GroupSettings`.
         group_type: what turns the clips of one group into examples. Defaults to
-            `tfrecords.examples.clip_group.Group`, for videos.
+            `tfrecords.examples.clip_group.ClipGroup`.
 
     Returns:
         the report, a dict: `name`, `split`, `fingerprint`, `examples`, `labels`, `sha256` and

@@ -9,7 +9,7 @@ from tfrecords.clips import Clip
 
 
 @dataclasses.dataclass(frozen=True)
-class Settings:
+class GroupSettings:
     """Options of the way from a clip to examples.
 
     Attributes:
