@@ -112,8 +112,6 @@ def _build(name, row, image_size, weights):
         "use weights=None (`--weights none`) to start from random weights, or give the path of the "
         "backbone's weights file without top"
     )
-    if weights == "imagenet" and name == "tiny":
-        raise InputError(f"backbone 'tiny' has no ImageNet weights; {remedy}")
     if weights not in (None, "imagenet") and not Path(weights).is_file():
         raise InputError(f"{weights}: no such weights file; {remedy}")
     try:

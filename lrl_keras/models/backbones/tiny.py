@@ -2,6 +2,8 @@
 
 import keras
 
+from lrl_keras.errors import InputError
+
 _WIDTHS = {"low": (16, 32, 48), "mid": (64,), "high": (96,)}
 
 
@@ -14,7 +16,12 @@ def tiny(input_shape, weights=None):
 
     Returns:
         `keras.Model` with about 0.17 million weights.
+
+    Raises:
+        InputError: `weights="imagenet"`.
     """
+    if weights == "imagenet":
+        raise InputError("it has no ImageNet weights")
     image = keras.Input(input_shape)
     x = image
     for level, widths in _WIDTHS.items():
