@@ -14,3 +14,8 @@ class UnreachableError(Exception):
 
     It is neither an `OSError` nor an `InputError`, so that no reader takes the file for damaged.
     """
+
+
+def how_to_install(extra: str, constraints: str = "latest") -> str:
+    """Return the command that installs an extra; nothing is on the Python index yet."""
+    return f"pip install -c constraints/{constraints}.txt -e '.[{extra}]' in a clone of the project"

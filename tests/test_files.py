@@ -328,5 +328,6 @@ def test_require_says_what_to_install(scheme):
         files.require(f"{scheme}://bucket/records")
     assert str(error.value) == (
         f"{scheme}://bucket/records: {scheme}:// needs tensorflow-io, but it is not installed; it "
-        "works with TensorFlow 2.16: pip install -c constraints/tf216.txt 'lrl-keras[io]'"
+        "works with TensorFlow 2.16: pip install -c constraints/tf216.txt -e '.[io]' in a clone of "
+        "the project"
     )

@@ -331,7 +331,8 @@ def test_without_tensorflow_io_one_line_says_what_to_install(tmp_path, capsys):
         error = capsys.readouterr().err
         assert error == (
             f"lrl-keras: error: {url}: s3:// needs tensorflow-io, but it is not installed; it "
-            "works with TensorFlow 2.16: pip install -c constraints/tf216.txt 'lrl-keras[io]'\n"
+            "works with TensorFlow 2.16: pip install -c constraints/tf216.txt -e '.[io]' in a "
+            "clone of the project\n"
         )
     with pytest.raises(InputError, match="needs tensorflow-io"):
         manifests.read(url)

@@ -128,6 +128,14 @@ def test_a_detector_may_have_another_default_of_a_schedules_option(photograph_re
     assert trainer.build(settings, Records.open(photograph_records)).image_size == 64
 
 
+def test_options_of_another_schedule_are_refused():
+    with pytest.raises(InputError, match=r"warmup is an option of `schedule=cosine`"):
+        Settings(warmup=3)
+    assert Settings(schedule="cosine", warmup=3).warmup == 3
+    with pytest.raises(InputError, match="schedule must be one of"):
+        Settings(schedule="step", step_at=3)
+
+
 def test_resume_continues_bit_for_bit(finished, photograph_records, tmp_path):
     run, _ = finished
     half = tmp_path / "half"
@@ -148,6 +156,13 @@ def test_training_starts_from_another_run(finished, photograph_records, tmp_path
     with pytest.raises(InputError, match=r"best\.weights\.h5: does not fit the network") as caught:
         train(photograph_records, tmp_path / "b", others, verbose=0)
     assert "\n" not in str(caught.value)
+    assert str(caught.value).endswith(
+        "give `frequency=False`, `rfam=False` of that run, or another run"
+    )
+    (unfinished := tmp_path / "unfinished").mkdir()
+    shutil.copy(run / CONFIG, unfinished)
+    with pytest.raises(InputError, match=r"best\.weights\.h5: not found.*`resume=True`"):
+        lrl_keras.load(unfinished)
     with pytest.raises(InputError, match=r"nowhere/config\.json: not found"):
         train(photograph_records, tmp_path / "c", Settings(**still, start="nowhere"), verbose=0)
     moved = shutil.copytree(run, tmp_path / "moved")

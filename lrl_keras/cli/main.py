@@ -51,7 +51,7 @@ def main(argv=None):
     arguments, others = parser.parse_known_args(argv)
     given = {key: value for key, value in vars(arguments).items() if key != "verb"}
     if others and not given.get("runner"):
-        parser.error(f"unrecognized arguments: {' '.join(others)}")
+        parser.error(f"unrecognized arguments: {' '.join(others)}; see `lrl-keras {name} --help`")
     import_tensorflow()
     with messages("lrl-keras"):
         return _run(verb, given, others)

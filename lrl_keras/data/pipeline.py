@@ -102,7 +102,7 @@ def load(
     if batches == 0:
         raise InputError(
             f"{records}: {count} examples of split {split!r} ({'balanced' if balance else 'all'}) "
-            f"do not fill one batch of {batch_size}; choose a smaller batch"
+            f"do not fill one batch of {batch_size}; choose a smaller `batch_size=`"
         )
 
     if source.fresh:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lrl_keras.errors import InputError
+from lrl_keras.errors import InputError, how_to_install
 from lrl_keras.export import parity
 from lrl_keras.export.calibration import Calibration
 from lrl_keras.export.chosen import Chosen
@@ -160,10 +160,7 @@ def _writer(kind):
         try:
             importlib.import_module(name)
         except ImportError:
-            raise InputError(
-                f"{kind.name} needs {package}; pip install -c constraints/latest.txt "
-                "'lrl-keras[export]'"
-            ) from None
+            raise InputError(f"{kind.name} needs {package}; {how_to_install('export')}") from None
     return importlib.import_module(kind.writer)
 
 

@@ -79,7 +79,8 @@ def load_weights(
             warnings.simplefilter("ignore")
             model.load_weights(file)
     except (ValueError, KeyError, OSError) as error:
-        reason = " ".join(str(error).split())[:200]
+        reason = " ".join(str(error).split())
+        reason = reason if len(reason) <= 200 else f"{reason[:200]} ..."
         raise InputError(f"{path}: does not fit the network ({reason}); {remedy}") from error
     return about
 

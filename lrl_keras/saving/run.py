@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 from importlib import metadata
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from lrl_keras.errors import InputError
 from lrl_keras.models import detector
 from lrl_keras.saving.checkpoints import load_weights, save_weights
+from lrl_keras.saving.config import CONFIG, SCHEMA_VERSION, check_modules, read
 from lrl_keras.system import files
 
 if TYPE_CHECKING:
@@ -20,11 +20,9 @@ if TYPE_CHECKING:
 # The name of the detector that comes with this package.
 DEFAULT = "default"
 SHIPPED = Path(__file__).with_name("shipped")
-CONFIG = "config.json"
 BEST = "best.weights.h5"
-_SCHEMA_VERSION = 1
-# Packages whose backbones a configuration may name; nothing else is ever imported for it.
-_TRUSTED = ("keras", "keras_cv", "keras_hub")
+# What two networks of the same weights may differ in.
+_FREE = ("name", "image_size", "crop_size", "crop_margin")
 
 
 class Run:
@@ -71,7 +69,7 @@ class Run:
         if isinstance(run, Run):
             return run
         folder = SHIPPED if run == DEFAULT else run
-        return cls(run, folder, _read(folder))
+        return cls(run, folder, read(folder))
 
     @classmethod
     def create(cls, folder: str | os.PathLike[str], model: Detector, about: dict[str, Any]) -> Run:
@@ -83,7 +81,7 @@ class Run:
             about: JSON-able dict of further facts.
         """
         known = {"detector": model.NAME, "model": model.get_config(), "versions": versions()}
-        config = {"schema_version": _SCHEMA_VERSION, **about, **known}
+        config = {"schema_version": SCHEMA_VERSION, **about, **known}
         files.write_json(files.join(folder, CONFIG), config)
         return cls.open(folder)
 
@@ -106,9 +104,7 @@ class Run:
         Raises:
             InputError: naming the file that is missing.
         """
-        if not files.exists(self.path(BEST)):
-            raise InputError(f"{self.path(BEST)}: not found")
-        return files.sha256(self.path(BEST))
+        return files.sha256(self._best())
 
     def network(self) -> Detector:
         """Build its network with the best weights, see `load`."""
@@ -117,7 +113,7 @@ class Run:
             kind = detector(self.detector)
         except InputError as error:
             raise InputError(f"{source}: {error}") from None
-        _check_modules(self._model, source)
+        check_modules(self._model, source)
         if isinstance(self._model, dict) and "weights" in self._model:
             # They would be downloaded, or read from a file of the reader's machine.
             raise InputError(f"{source}: names weights to begin with; a run holds its own, {BEST}")
@@ -132,17 +128,37 @@ class Run:
                     f"{source}: {name} must be from {least} to {most}. "
                     f"Received: {getattr(model, name)!r}"
                 )
-        load_weights(model, self.path(BEST))
+        load_weights(model, self._best())
         return model
 
     def load_weights(self, model: Detector) -> None:
         """Give `model` its best weights.
 
         Raises:
-            InputError: naming the file that is missing, damaged or of another network.
+            InputError: naming the file that is missing or damaged, or what is other in that
+                network.
         """
-        remedy = "give the settings of that run's network, or another run"
-        load_weights(model, self.path(BEST), remedy)
+        if self.detector != model.NAME:
+            raise InputError(
+                f"{self}: holds a network of `detector={self.detector}`; give that, or another run"
+            )
+        other = {
+            name: self._model[name]
+            for name, value in model.get_config().items()
+            if name not in _FREE and self._model.get(name, value) != value
+        }
+        wanted = ", ".join(f"`{name}={value}`" for name, value in other.items())
+        load_weights(
+            model, self._best(), f"give {wanted or 'the settings'} of that run, or another run"
+        )
+
+    def _best(self):
+        path = self.path(BEST)
+        if not files.exists(path):
+            raise InputError(
+                f"{path}: not found; where no epoch was finished yet, train on with `resume=True`"
+            )
+        return path
 
 
 def load(run: str | os.PathLike[str]) -> Detector:
@@ -203,44 +219,3 @@ def refuse_default(run: str | os.PathLike[str]) -> None:
 def versions() -> dict[str, str]:
     """Return the versions of the packages that a network is made with."""
     return {name: metadata.version(name) for name in ("lrl-keras", "keras", "tensorflow")}
-
-
-def _read(folder):
-    """Read the `config.json` of a run directory as a dict, its form checked."""
-    files.require(folder)
-    path = files.join(folder, CONFIG)
-    try:
-        config = json.loads(files.read_bytes(path))
-    except FileNotFoundError:
-        raise InputError(
-            f"{path}: not found; {folder} is no run directory of `lrl-keras train`"
-        ) from None
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"{path}: cannot be read ({reason})") from None
-    version = config.get("schema_version") if isinstance(config, dict) else None
-    if version != _SCHEMA_VERSION:
-        raise InputError(
-            f"{path}: expected the configuration of a run, schema version {_SCHEMA_VERSION}, "
-            f"received version {version!r}"
-        )
-    if not isinstance(config.get("model"), dict):
-        raise InputError(f"{path}: has no model; take it from a copy of the run")
-    for name in ("records", "start", "versions"):
-        if not isinstance(config.get(name, {}), dict):
-            raise InputError(f"{path}: {name} must be an object. Received: {config[name]!r}")
-    return config
-
-
-def _check_modules(value, source):
-    """Refuse a configuration that names a module outside the packages of backbones."""
-    if isinstance(value, dict):
-        module = value.get("module")
-        if module is not None and str(module).split(".")[0] not in _TRUSTED:
-            raise InputError(f"{source}: names the module {module!r}, which is not trusted")
-        if value.get("class_name") in ("Lambda", "TFSMLayer", "__lambda__"):
-            raise InputError(f"{source}: names {value['class_name']}, which could run code")
-        value = list(value.values())
-    if isinstance(value, list):
-        for item in value:
-            _check_modules(item, source)

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from lrl_keras.errors import InputError
+from lrl_keras.errors import InputError, how_to_install
 from lrl_keras.saving.formats import FORMATS
 from lrl_keras.system import files
 from lrl_keras.system.hardware import cores
@@ -84,7 +84,7 @@ def load(path: str | os.PathLike[str], threads: int | None = None) -> Runtime:
         module = importlib.import_module(kind.runtime)
     except ImportError as error:
         raise InputError(
-            f"{path}: needs {kind.runtime} ({error}); pip install 'lrl-keras[export]'"
+            f"{path}: needs {kind.runtime} ({error}); {how_to_install('export')}"
         ) from None
     try:
         size, outputs, run = kind.load(module, file, threads or cores())
@@ -113,16 +113,18 @@ def _compare_with_report(file):
 
 def _kind(path):
     """Return the `Format` of `path`, and the file or folder to load."""
+    endings = {kind.ending: kind for kind in FORMATS.values() if kind.ending}
     if os.path.isdir(path):
         versions = sorted((int(name), name) for name in os.listdir(path) if name.isdecimal())
         folder = os.path.join(path, versions[-1][1]) if versions else path
         for kind in FORMATS.values():
             if kind.marker and os.path.isfile(os.path.join(folder, kind.marker)):
                 return kind, folder
-        raise InputError(f"{path}: holds no SavedModel; name a file or folder of lrl-keras export")
+        there = [str(file) for file in sorted(Path(path).iterdir()) if file.suffix in endings]
+        remedy = f"name one of {', '.join(there)}" if there else "make one with lrl-keras export"
+        raise InputError(f"{path}: holds no SavedModel; {remedy}")
     if not os.path.exists(path):
         raise InputError(f"{path}: no such file; make it with lrl-keras export")
-    endings = {kind.ending: kind for kind in FORMATS.values() if kind.ending}
     kind = endings.get(Path(path).suffix)
     if kind is None:
         raise InputError(f"{path}: expected a SavedModel's folder, {', '.join(endings)}")

@@ -7,7 +7,7 @@ import logging
 import os
 from typing import TYPE_CHECKING
 
-from lrl_keras.errors import InputError
+from lrl_keras.errors import InputError, how_to_install
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -134,5 +134,5 @@ def _require(*packages):
             importlib.import_module(package)
         except ImportError as error:
             raise InputError(
-                f"serving needs {package} ({error}); pip install 'lrl-keras[serve]'"
+                f"serving needs {package} ({error}); {how_to_install('serve')}"
             ) from None

@@ -11,7 +11,7 @@ import io
 import os
 import warnings
 
-from lrl_keras.errors import InputError, UnreachableError
+from lrl_keras.errors import InputError, UnreachableError, how_to_install
 
 _SEPARATOR = "://"
 _IO_SCHEMES = ("s3", "az", "azfs", "http", "https", "viewfs", "har", "hdfs")
@@ -147,7 +147,7 @@ def _schemes():
 def _no_io(scheme, reason):
     return (
         f"{scheme}:// needs tensorflow-io, but {reason}; it works with TensorFlow 2.16: "
-        "pip install -c constraints/tf216.txt 'lrl-keras[io]'"
+        f"{how_to_install('io', 'tf216')}"
     )
 
 

