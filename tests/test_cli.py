@@ -43,6 +43,13 @@ def test_help_names_what_is_read_and_written(verb, capsys):
     assert len(text.splitlines()) > 5
 
 
+def test_an_unknown_option_before_the_verb_points_to_its_help(capsys):
+    with pytest.raises(SystemExit) as caught:
+        main(["--foo", "predict"])
+    assert caught.value.code == 2
+    assert "arguments: --foo; see `lrl-keras predict --help`" in capsys.readouterr().err
+
+
 def test_version_and_wrong_usage():
     assert _command("--version").stdout.startswith("lrl-keras 0.")
     wrong = _command("train")

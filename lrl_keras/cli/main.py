@@ -51,7 +51,9 @@ def main(argv=None):
     arguments, others = parser.parse_known_args(argv)
     given = {key: value for key, value in vars(arguments).items() if key != "verb"}
     if others and not given.get("runner"):
-        parser.error(f"unrecognized arguments: {' '.join(others)}; see `lrl-keras {name} --help`")
+        parser.error(
+            f"unrecognized arguments: {' '.join(others)}; see `lrl-keras {arguments.verb} --help`"
+        )
     import_tensorflow()
     with messages("lrl-keras"):
         return _run(verb, given, others)
