@@ -58,19 +58,25 @@ class Detector:
     def __init__(self, choice):
         self._choice = choice
         self._faces = self._records(CROP_SIZE)
-        # The detector is trained last on these.
-        self._full = self._records(max(choice.image_size, CROP_SIZE))
-        self.records = list({each.folder: each for each in (self._faces, self._full)}.values())
+        sets = [self._faces]
+        if choice.extra["longer"]:
+            # The detector is trained last on these.
+            self._full = self._records(max(choice.image_size, CROP_SIZE))
+            sets.append(self._full)
+        self.records = list({each.folder: each for each in sets}.values())
         self._others = [datasets.finished(folder) for folder in choice.measured]
 
     def tasks(self):
         # The detector first, then seed by seed: what is unfinished can be read too.
         compared = itertools.chain(*zip(*self._compared().values(), strict=True))
-        detector = self._detector()
-        return [Task(detector, detector.records), *(Task(run, self._faces) for run in compared)]
+        detectors = [self._detector()] if self._choice.extra["longer"] else []
+        return [
+            *(Task(run, run.records) for run in detectors),
+            *(Task(run, self._faces) for run in compared),
+        ]
 
     def report(self):
-        shipped = self._ship()
+        shipped = self._ship() if self._choice.extra["longer"] else None
         found = {
             name: [
                 self._measured(run.network, run.folder, run.records)
@@ -222,7 +228,11 @@ def main(argv=None):
                 (6, 2, 4),
             ),
             "longer": (
-                Option(24, f"epochs of the detector that is shipped, at {SMALL} pixels", least=1),
+                Option(
+                    24,
+                    f"epochs of the detector that is shipped, at {SMALL} pixels; 0: only compare",
+                    least=0,
+                ),
                 1,
             ),
             "full": (Option(9, "its epochs at the size of --image-size", least=1), 1),

@@ -34,11 +34,17 @@ PINS = set(re.findall(r"^([^#=\s]+)==(\S+)", (ROOT / "constraints/latest.txt").r
 def wheel(tmp_path_factory):
     """A wheel of the repository, built from a copy, for a build leaves files behind."""
     folder = tmp_path_factory.mktemp("wheel")
-    ignored = (ROOT / ".gitignore").read_text().replace("/", "").split()
-    copy = shutil.copytree(ROOT, folder / "copy", ignore=shutil.ignore_patterns(".git", *ignored))
+    copy = shutil.copytree(ROOT, folder / "copy", ignore=ignored)
     pip("wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder, copy)
     (found,) = folder.glob("*.whl")
     return found
+
+
+def ignored(folder, names):
+    """Tell what of a folder's content git does not keep: a leading "/" means the top alone."""
+    lines = [".git", *(ROOT / ".gitignore").read_text().split()]
+    patterns = (x.strip("/") for x in lines if Path(folder) == ROOT or not x.startswith("/"))
+    return shutil.ignore_patterns(*patterns)(folder, names)
 
 
 @pytest.fixture(scope="module")
