@@ -25,9 +25,11 @@ def declare(parser, argv):
     """Add the options of the detector that is named."""
     first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     first.add_argument("--detector", default=settings.DETECTOR.default)
-    name = first.parse_known_args(argv)[0].detector
+    first.add_argument("--protocol")
+    given = first.parse_known_args(argv)[0]
     # Another name is told by the parser itself.
-    known = settings.options(name if name in DETECTORS else settings.DETECTOR.default)
+    name = given.detector if given.detector in DETECTORS else settings.DETECTOR.default
+    known = settings.options(name, given.protocol)
     add_to(parser, {**HERE, **known})
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar, TypeVar
 
 import keras
@@ -71,6 +71,8 @@ class Detector(keras.Model):
       `image_size` among them; and those options of every training (`learning_rate`, ...) that
       have another default here.
     - `LOSS_OPTIONS`: `Option` by name, the arguments of its method `objectives`.
+    - `NOT_EXPORTED`: reason by name of a format that it cannot be exported to, one line each.
+    - `adapt`, where something is computed from the training faces before the first step.
 
     Attributes:
         image_size: side S of the input in pixels.
@@ -84,6 +86,8 @@ class Detector(keras.Model):
     LOSS_OPTIONS: ClassVar[dict[str, Option]] = {
         "label_weight": Option(1.0, "weight of the label loss", least=0, most=1e6)
     }
+
+    NOT_EXPORTED: ClassVar[dict[str, str]] = {}
 
     image_size: int
     crop_margin: float
@@ -110,6 +114,16 @@ class Detector(keras.Model):
             (losses, weights): dicts by output.
         """
         return {"label": LabelLoss()}, {"label": label_weight}
+
+    def adapt(self, batches: Iterable[tuple[Any, Any, Any]]) -> None:
+        """Set what is computed from the training faces, once, before the first step; here nothing.
+
+        `lrl-keras train` calls it with the batches of the first epoch, unless the run starts from
+        another one; before `fit` in a program of your own, call it yourself.
+
+        Args:
+            batches: of `(images, targets, sample_weights)`, see `lrl_keras.data.load`.
+        """
 
     @property
     def stages(self) -> list[keras.Model]:

@@ -18,6 +18,12 @@ from lrl_keras.system.options import Option, complete
 DETECTOR = Option("lrl", "the network", DETECTORS)
 # Those of every training; a detector adds its own.
 OPTIONS = {
+    "protocol": Option(
+        "paper",
+        "whose training the defaults are: paper, that of the detector's authors or of those who "
+        "compared it; lrl, that of LRL for every detector",
+        ("paper", "lrl"),
+    ),
     "start": Option(
         None,
         "run whose weights training begins with, or the word default: the shipped detector",
@@ -61,14 +67,16 @@ OPTIONS = {
 }
 
 
-def options(name: str) -> dict[str, Option]:
+def options(name: str, protocol: str | None = None) -> dict[str, Option]:
     """Return all options of the training of a detector, `Option` by name.
 
     Args:
         name: one of `lrl_keras.models.DETECTORS`.
+        protocol: `"lrl"` for the defaults of `OPTIONS` where the detector has others of its own.
     """
-    kind = detector(name)
-    return {**common_options(), **kind.OPTIONS, **kind.LOSS_OPTIONS}
+    kind, common = detector(name), common_options()
+    found = {**common, **kind.OPTIONS, **kind.LOSS_OPTIONS}
+    return {**found, **common} if protocol == "lrl" else found
 
 
 def common_options() -> dict[str, Option]:
@@ -93,7 +101,7 @@ class Settings:
     __slots__ = ("_values", "detector")
 
     def __init__(self, detector: str = "lrl", **given: Any) -> None:
-        declared = options(detector)
+        declared = options(detector, given.get("protocol"))
         if (schedule := given.get("schedule")) is not None and schedule not in SCHEDULES:
             raise InputError(
                 f"schedule must be one of {', '.join(SCHEDULES)}; make one of your own a row of "

@@ -134,6 +134,8 @@ def _fit(records, run, settings, verbose):
     epoch = keeper.restore(model)
     if epoch >= settings.epochs:
         return model
+    if epoch == 0 and not settings.start:
+        model.adapt(training)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*shuffle=True.*")
         model.fit(
