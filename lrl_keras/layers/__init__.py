@@ -1,4 +1,4 @@
-"""The paper's layers and those of compared systems, each usable in any Keras model on any backend."""
+"""Layers of the paper and of compared systems, for any Keras model on any Keras backend."""
 
 from lrl_keras.layers.bilinear_resize import BilinearResize
 from lrl_keras.layers.constrained_conv import Bayar, ConstrainedConv2D

@@ -64,6 +64,8 @@ class ConstrainedConv2D(keras.layers.Conv2D):
     Args:
         filters: number of output channels.
         kernel_size: side k of the kernels, odd and at least 3. Defaults to `5`, the paper's.
+        dtype: type or policy. Defaults to `"float32"` under every global policy: kernels rounded
+            to float16 let a part of the image through.
         **kwargs: further arguments of `keras.layers.Conv2D` but those that follow from the
             constraint: `use_bias`, `kernel_constraint` and `kernel_initializer`.
 
@@ -77,10 +79,13 @@ class ConstrainedConv2D(keras.layers.Conv2D):
     Reference: see `Bayar`.
     """
 
-    def __init__(self, filters: int, kernel_size: Any = 5, **kwargs: Any) -> None:
+    def __init__(
+        self, filters: int, kernel_size: Any = 5, dtype: Any = "float32", **kwargs: Any
+    ) -> None:
         super().__init__(
             filters,
             kernel_size,
+            dtype=dtype,
             use_bias=False,
             kernel_constraint=Bayar(),
             kernel_initializer=_projected_glorot,

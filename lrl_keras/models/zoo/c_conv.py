@@ -81,7 +81,7 @@ class CConv(Detector):
         images = keras.Input((image_size, image_size, 3), dtype="float32", name="images")
         luma = np.array(LUMA, "float32")[:, None] / 255
         x = ops.matmul(central_square(images, side), luma)
-        x = ConstrainedConv2D(12, dtype="float32", name="residual")(x)
+        x = ConstrainedConv2D(12, name="residual")(x)
         x = keras.layers.ZeroPadding2D(3, name="pad")(x)
         x = keras.layers.Conv2D(64, 7, strides=2, activation="relu", name="conv2")(x)
         x = self._pool(x, "pool2")
@@ -104,7 +104,7 @@ class CConv(Detector):
 
     @staticmethod
     def _pool(maps, name):
-        """Take the maximum of 3 x 3 with stride 2; an incomplete last window counts, as in Caffe."""
+        """Take the maximum of 3 x 3 with stride 2; as in Caffe an incomplete window counts."""
         padding = "valid" if maps.shape[1] % 2 else "same"
         return keras.layers.MaxPooling2D(3, strides=2, padding=padding, name=name)(maps)
 

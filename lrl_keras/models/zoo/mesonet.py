@@ -152,9 +152,7 @@ class MesoInception4(_MesoNet):
                     # a resumed training would end in other weights. So no more than two read `x`.
                     x = x + 0.0
                 reduced = self._conv(x, first + 2 * dilation - 1, filters, 1)
-                branches.append(
-                    self._conv(reduced, first + 2 * dilation, filters, 3, dilation)
-                )
+                branches.append(self._conv(reduced, first + 2 * dilation, filters, 3, dilation))
             x = keras.layers.Concatenate(name=f"concatenate{module + 1}")(branches)
             x = self._normalised(x, module + 1, 2)
         return x

@@ -31,9 +31,7 @@ class Xception(Classifier):
         "head_epochs": Option(
             3, "first epochs that leave the backbone as it is", least=0, most=1_000_000
         ),
-        "epochs": Option(
-            18, "passes over the balanced training split", least=1, most=1_000_000
-        ),
+        "epochs": Option(18, "passes over the balanced training split", least=1, most=1_000_000),
         "learning_rate": Option(2e-4, "of the first epoch", least=1e-12, most=1e300),
         "schedule": Option("constant", "of the learning rate", SCHEDULES),
         "batch_size": Option(32, "faces a step, over all GPUs", least=1, most=1_000_000),
