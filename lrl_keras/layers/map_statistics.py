@@ -52,7 +52,8 @@ class MapStatistics(keras.layers.Layer):
         return ops.reshape(ops.stack(statistics, axis=-1), (-1, 4 * maps.shape[-1]))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
-        return (input_shape[0], 4 * input_shape[-1])
+        batch, *_, channels = input_shape
+        return (batch, None if channels is None else 4 * channels)
 
     def compute_output_spec(self, maps: keras.KerasTensor) -> keras.KerasTensor:
         return keras.KerasTensor(self.compute_output_shape(maps.shape), dtype="float32")

@@ -68,13 +68,14 @@ def read(content: bytes) -> tuple[Detector, dict[str, Any]]:
             last = (kind, index) == ("dense", 2)
             layer = model.get_layer("label" if last else f"{name}{index}")
             _assign(layer, f"{kind}_{number}", stored[kind][number], -1 if last else 1)
-    name = PUBLISHED.get(hashlib.sha256(content).hexdigest())
-    if name is None:
+    published = PUBLISHED.get(hashlib.sha256(content).hexdigest())
+    if published is None:
         _log.warning(
             "the weights are none of the four that MesoNet's authors published, by their SHA-256; "
             "damage of single numbers would not be seen"
         )
-    return model, {"home": _HOME, "published": name, "licence": "Apache-2.0" if name else None}
+    licence = "Apache-2.0" if published else None
+    return model, {"home": _HOME, "published": published, "licence": licence}
 
 
 def _layers(content):

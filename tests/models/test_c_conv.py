@@ -36,8 +36,11 @@ def test_sizes_are_caffes():
     assert sizes(227) == [223, 112, 56, 56, 28]
 
 
-# By the layers' shapes; FaceForensics++ has two outputs, 4,097 more.
-@pytest.mark.parametrize(("side", "expected"), [(128, 61_141_149), (227, 171_049_118 - 4097)])
+# The reference of 227 pixels has two outputs, which are 4,097 more.
+@pytest.mark.parametrize(
+    ("side", "expected"),
+    [(128, 61_141_149), pytest.param(227, 171_049_118 - 4097, marks=pytest.mark.slow)],
+)
 def test_parameters(side, expected):
     assert build("c_conv", side=side).count_params() == expected
 
