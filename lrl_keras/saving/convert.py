@@ -25,7 +25,8 @@ def convert(kind: str, file: str | os.PathLike[str], run: str | os.PathLike[str]
     """Write a run from a file of weights that another project published.
 
     Only numbers are read from the file; it runs no code. The run is one as `lrl_keras.save`
-    writes it, and its `config.json` has name, SHA-256 and licence of the file under `source`.
+    writes it, with a `crop_margin` of 1.3, also where the other project cut faces otherwise; its
+    `config.json` has name, SHA-256 and licence of the file under `source`.
 
     Args:
         kind: `"mesonet"`, for `weights/*.h5` of github.com/DariusAf/MesoNet.

@@ -38,7 +38,7 @@ def read(content: bytes) -> tuple[Detector, dict[str, Any]]:
     The authors' output is the probability of a real face, so kernel and bias of the last layer
     change their sign. Their faces were centred on the nose, turned upright and cut twice as large;
     the detector has this package's `crop_margin` of 1.3, at which it may score otherwise than
-    the authors report.
+    the authors report. Their files of Meso-4 list no LeakyReLU; their code has it, and so has ours.
 
     Args:
         content: of the HDF5 file.
