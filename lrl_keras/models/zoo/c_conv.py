@@ -12,7 +12,6 @@ from lrl_keras.layers import ConstrainedConv2D
 from lrl_keras.layers.frequency_filter import LUMA
 from lrl_keras.models.centre import central_square
 from lrl_keras.models.detector import Detector, checked_integer, register_detector
-from lrl_keras.optimizers import SCHEDULES
 from lrl_keras.system.options import Option
 
 
@@ -57,10 +56,12 @@ class CConv(Detector):
         "side": Option(128, "of the central square that is looked at", least=16, most=4096),
         "units": Option(4096, "of both dense layers", least=1, most=65536),
         "dropout": Option(0.5, "share of the dense layers' outputs", least=0, most=0.99),
-        "learning_rate": Option(1e-5, "of the first epoch", least=1e-12, most=1e300),
-        "schedule": Option("constant", "of the learning rate", SCHEDULES),
-        "batch_size": Option(64, "faces a step, over all GPUs", least=1, most=1_000_000),
-        "weight_decay": Option(0.0, "L2 factor, added to the gradient", least=0, most=1),
+    }
+    DEFAULTS: ClassVar[dict[str, Any]] = {
+        "learning_rate": 1e-5,
+        "schedule": "constant",
+        "batch_size": 64,
+        "weight_decay": 0.0,
     }
 
     def __init__(

@@ -10,7 +10,6 @@ import keras
 from lrl_keras.layers import MapStatistics
 from lrl_keras.models.centre import central_square
 from lrl_keras.models.detector import Detector, checked_integer, register_detector
-from lrl_keras.optimizers import SCHEDULES
 from lrl_keras.system.options import Option
 
 
@@ -56,10 +55,12 @@ class CPCNN(Detector):
         "channels": Option(1, "1, green alone, or 3, RGB", least=1, most=3),
         "units": Option(1024, "of the dense layer", least=1, most=65536),
         "dropout": Option(0.35, "share of the dense layer's outputs", least=0, most=0.99),
-        "learning_rate": Option(1e-4, "of the first epoch", least=1e-12, most=1e300),
-        "schedule": Option("constant", "of the learning rate", SCHEDULES),
-        "batch_size": Option(64, "faces a step, over all GPUs", least=1, most=1_000_000),
-        "weight_decay": Option(0.0, "L2 factor, added to the gradient", least=0, most=1),
+    }
+    DEFAULTS: ClassVar[dict[str, Any]] = {
+        "learning_rate": 1e-4,
+        "schedule": "constant",
+        "batch_size": 64,
+        "weight_decay": 0.0,
     }
 
     def __init__(

@@ -7,7 +7,6 @@ from typing import Any, ClassVar
 import keras
 
 from lrl_keras.models.detector import Detector, checked_integer, register_detector
-from lrl_keras.optimizers import SCHEDULES
 from lrl_keras.system.options import Option
 
 # Filters of the four branches of each inception module.
@@ -22,10 +21,12 @@ class _MesoNet(Detector):
 
     OPTIONS: ClassVar[dict[str, Option]] = {
         "image_size": Option(256, "side of the input, pixels", least=32, most=4096),
-        "learning_rate": Option(1e-3, "of the first epoch", least=1e-12, most=1e300),
-        "schedule": Option("tenth", "of the learning rate", SCHEDULES),
-        "batch_size": Option(76, "faces a step, over all GPUs", least=1, most=1_000_000),
-        "weight_decay": Option(0.0, "L2 factor, added to the gradient", least=0, most=1),
+    }
+    DEFAULTS: ClassVar[dict[str, Any]] = {
+        "learning_rate": 1e-3,
+        "schedule": "tenth",
+        "batch_size": 76,
+        "weight_decay": 0.0,
     }
     _EARLY: ClassVar[int]  # Convolutions in the first two stages.
 

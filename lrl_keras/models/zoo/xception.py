@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from lrl_keras.models.detector import register_detector
 from lrl_keras.models.zoo.classifier import Classifier
-from lrl_keras.optimizers import SCHEDULES
-from lrl_keras.system.options import Option
 
 
 @register_detector("xception")
@@ -26,14 +24,11 @@ class Xception(Classifier):
     where they took accuracy. Keras pads one map of even side (74) otherwise than PyTorch.
     """
 
-    OPTIONS: ClassVar[dict[str, Option]] = {
-        **Classifier.OPTIONS,
-        "head_epochs": Option(
-            3, "first epochs that leave the backbone as it is", least=0, most=1_000_000
-        ),
-        "epochs": Option(18, "passes over the balanced training split", least=1, most=1_000_000),
-        "learning_rate": Option(2e-4, "of the first epoch", least=1e-12, most=1e300),
-        "schedule": Option("constant", "of the learning rate", SCHEDULES),
-        "batch_size": Option(32, "faces a step, over all GPUs", least=1, most=1_000_000),
-        "weight_decay": Option(0.0, "L2 factor, added to the gradient", least=0, most=1),
+    DEFAULTS: ClassVar[dict[str, Any]] = {
+        "head_epochs": 3,
+        "epochs": 18,
+        "learning_rate": 2e-4,
+        "schedule": "constant",
+        "batch_size": 32,
+        "weight_decay": 0.0,
     }
