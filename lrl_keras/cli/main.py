@@ -21,6 +21,7 @@ VERBS = {
     "inspect": "Look at records: counts, drops and reasons, checksums, images.",
     "train": "Train on records.",
     "evaluate": "Measure a run on records, frame and video level.",
+    "compare": "Measure several runs on the same records, with intervals and tests.",
     "predict": "Score images, videos and folders of them.",
     "export": "Make a file of a run that others load without this package.",
     "serve": "Answer over HTTP as TensorFlow Serving does.",
