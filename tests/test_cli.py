@@ -32,7 +32,18 @@ def _command(*arguments, **options):
 
 @pytest.mark.parametrize(
     "verb",
-    ["prepare", "inspect", "train", "evaluate", "predict", "export", "serve", "benchmark", "demo"],
+    [
+        "prepare",
+        "inspect",
+        "train",
+        "evaluate",
+        "compare",
+        "predict",
+        "export",
+        "serve",
+        "benchmark",
+        "demo",
+    ],
 )
 def test_help_names_what_is_read_and_written(verb, capsys):
     with pytest.raises(SystemExit) as caught:

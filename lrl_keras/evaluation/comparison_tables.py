@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 _INTERVAL = "95 % interval"
+LEVELS = ("frame", "video")
 
 
 class Table(NamedTuple):
@@ -44,7 +45,7 @@ def differences(result: dict[str, Any]) -> Table:
     rows = []
     for each in result["differences"]:
         row = [f"{each['first']} - {each['second']}"]
-        for level in ("frame", "video"):
+        for level in LEVELS:
             found = each[level]
             row += [f"{100 * found['difference']:+.2f}", _between(found["interval"], "+")]
             row += [_p(found["p"])] + [_p(found["p_holm"])] * several
@@ -76,11 +77,8 @@ def of_methods(result: dict[str, Any], level: str) -> Table:
 def notes(result: dict[str, Any]) -> list[str]:
     """Say what the numbers are of, where the intervals come from, and what p is, a line each."""
     faces, videos = result["faces"], result["videos"]
-    lines = [
-        f"Split {result['split']}: {_of(videos, 'videos')}, {_of(faces, 'frames')}."
-        if "split" in result
-        else f"{_of(videos, 'videos')}, {_of(faces, 'frames')}."
-    ]
+    split = f"Split {result['split']}: " if "split" in result else ""
+    lines = [f"{split}{_of(videos, 'videos')}, {_of(faces, 'frames')}."]
     single = [kind for kind, count in videos.items() if count == 1]
     if single:
         lines.append(
@@ -92,20 +90,38 @@ def notes(result: dict[str, Any]) -> list[str]:
         f"Intervals are percentiles of {result['resamples']} resamples of the videos "
         f"(seed {result['seed']}), real and forged ones apart, the same for every run."
     )
-    count = len(result["differences"])
-    if count:
+    if any(_is_point(run[level]["overall"]) for run in result["runs"].values() for level in LEVELS):
         lines.append(
-            "Differences of frames are of these same resamples, those of videos have interval and "
-            "p of DeLong's test. p is two-sided"
-            + (
-                f" and not corrected; 'p, Holm' is corrected for the {count} pairs of its column."
-                if count > 1
-                else "."
-            )
+            "An interval without width does not rule chance out: resamples show no error that is "
+            "not there."
         )
-    missing = _methods_of_one_video(result)
+    missing = [
+        method for method, found in _by_method(result, "video").items() if found["forged"] == 1
+    ]
     if missing:
         lines.append(f"No interval of a method with a single video: {', '.join(missing)}.")
+    return lines + _notes_on_differences(result)
+
+
+def _notes_on_differences(result):
+    count = len(result["differences"])
+    if not count:
+        return []
+    corrected = (
+        f" and not corrected; 'p, Holm' is corrected for the {count} pairs of its column"
+        if count > 1
+        else ""
+    )
+    lines = [
+        "Differences of frames are of these same resamples; those of videos have interval and p of "
+        f"DeLong's test. p is two-sided{corrected}."
+    ]
+    least = 2 / (result["resamples"] + 1)
+    if any(each["frame"]["p"] <= least for each in result["differences"]):
+        lines.append(
+            f"p of frames is {least:.2g} at least with {result['resamples']} resamples; more of "
+            "them can show a smaller one."
+        )
     return lines
 
 
@@ -114,21 +130,26 @@ def markdown(result: dict[str, Any]) -> str:
     tables = [overall(result)]
     if result["differences"]:
         tables.append(differences(result))
-    tables += [of_methods(result, level) for level in ("frame", "video")]
+    tables += [of_methods(result, level) for level in LEVELS]
     lines = ["# Comparison", ""]
     for table in tables:
         lines += [f"{table.title}.", "", _line(table.heads)]
         lines.append("|---" + "|---:" * (len(table.heads) - 1) + "|")
         lines += [*map(_line, table.rows), ""]
-    counts = next(iter(result["runs"].values()))["video"]["methods"]
-    numbers = ", ".join(f"{method} {found['forged']}" for method, found in counts.items())
-    lines += [*notes(result), f"Forged videos by method: {numbers}."]
+    counts = _by_method(result, "video").items()
+    numbers = ", ".join(f"{method} {found['forged']}" for method, found in counts)
+    said = [*notes(result), f"Forged videos by method: {numbers}."]
+    lines += [f"- {line}" for line in said]
     return "\n".join(lines) + "\n"
 
 
-def _methods_of_one_video(result):
-    methods = next(iter(result["runs"].values()))["video"]["methods"]
-    return [method for method, metrics in methods.items() if metrics["forged"] == 1]
+def _by_method(result, level):
+    """Return the metrics of each method, whose counts are those of any run."""
+    return next(iter(result["runs"].values()))[level]["methods"]
+
+
+def _is_point(metrics):
+    return len(set(metrics["auc_interval"])) == 1
 
 
 def _of(counts, things):

@@ -59,7 +59,7 @@ def bootstrap_auc(
     forged_names, of_forged, forged_sizes = _numbered(keys[forged])
     both = np.intersect1d(names, forged_names)
     if both.size:
-        raise ValueError(f"Expected videos of one label. Received: {both[0]!r} with both")
+        raise ValueError(f"Expected videos of one label. Received: {both[0]} with both")
     rng = np.random.default_rng(seed)
     draws = [
         rng.multinomial(size, np.full(size, 1 / size), resamples).astype("float64")
