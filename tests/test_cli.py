@@ -33,8 +33,8 @@ def _command(*arguments, **options):
 @pytest.mark.parametrize(
     "verb",
     [
-        "prepare", "inspect", "train", "evaluate", "predict", "convert", "export", "serve",
-        "benchmark", "demo",
+        "prepare", "inspect", "train", "evaluate", "compare", "predict", "convert", "export",
+        "serve", "benchmark", "demo",
     ],
 )  # fmt: skip
 def test_help_names_what_is_read_and_written(verb, capsys):

@@ -33,7 +33,7 @@ _PASSES_OF_A_STEP = 3
 
 
 def benchmark_inference(
-    model: Detector,
+    model: Detector | None,
     rows: Mapping[str, str | os.PathLike[str]],
     *,
     training: str | os.PathLike[str] | None = None,
@@ -50,7 +50,8 @@ def benchmark_inference(
     machine to machine and from hour to hour.
 
     Args:
-        model: the network of the rows, for its multiply-adds.
+        model: the network of the rows, for its multiply-adds; `None` where they are of several
+            ones, then there are no `multiply_adds` and no `share_of_peak`.
         rows: dict of a row's name to the path of an exported file, or of a run directory, which
             is measured in Keras.
         training: folder of a run, a step of whose training is a row of its own.
@@ -74,7 +75,7 @@ def benchmark_inference(
         raise InputError("repeats and batches must be at least 1")
     threads = threads or cores()
     machine = this_machine()
-    costs = multiply_adds(model)
+    costs = {} if model is None else multiply_adds(model)
     commands = {name: (_kind(path), os.fspath(path)) for name, path in rows.items()}
     if training is not None:
         commands[_TRAINING] = _STEP, os.fspath(training)
@@ -101,18 +102,18 @@ def benchmark_inference(
                     found.clear()
     peaks = [2 * MATRIX**3 / np.median(turn["calls"]) / 1e9 for turn in rates]
     peak = float(np.median(peaks))
-    return {
+    result = {
         "rows": [
             _summary(name, batch, found, _cost(costs, name, outputs[name]), peak)
             for (name, batch), found in turns.items()
         ],
         "matrix_product": {"median": peak, "least": min(peaks), "most": max(peaks)},
-        "multiply_adds": costs,
         "seconds": seconds,
         "repeats": repeats,
         "threads": threads,
         "machine": machine,
     }
+    return {**result, "multiply_adds": costs} if costs else result
 
 
 def write(result, out):
@@ -139,6 +140,8 @@ def _kind(path):
 
 def _cost(costs, name, outputs):
     """Return the multiply-adds of an image; a row without a mask has no decoder."""
+    if not costs:
+        return None
     cost = costs["total"] - (0 if "mask" in outputs else costs.get("decoder", 0))
     return cost * (_PASSES_OF_A_STEP if name == _TRAINING else 1)
 
@@ -156,8 +159,11 @@ def _summary(name, batch, turns, cost, peak):
         "p50_ms": round(float(np.percentile(calls, 50)), 2),
         "p99_ms": round(float(np.percentile(calls, 99)), 2),
         "peak_mb": round(max(turn["peak_mb"] for turn in turns)),
-        "multiply_adds": cost,
-        "share_of_peak": round(2 * cost * rate / 1e9 / peak, 3),
+        **(
+            {"multiply_adds": cost, "share_of_peak": round(2 * cost * rate / 1e9 / peak, 3)}
+            if cost
+            else {}
+        ),
     }
 
 

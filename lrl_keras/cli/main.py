@@ -21,6 +21,7 @@ VERBS = {
     "inspect": "Look at records: counts, drops and reasons, checksums, images.",
     "train": "Train on records.",
     "evaluate": "Measure a run on records, frame and video level.",
+    "compare": "Measure several runs on the same records, with intervals and tests.",
     "predict": "Score images, videos and folders of them.",
     "convert": "Make a run of weights that another project published.",
     "export": "Make a file of a run that others load without this package.",

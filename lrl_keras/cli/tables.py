@@ -54,6 +54,23 @@ def print_robustness(result):
             print(f"{name:24}{numbers}")
 
 
+def print_comparison(result):
+    from lrl_keras.evaluation import comparison_tables as tables
+
+    for table in (tables.overall(result), tables.differences(result)):
+        if not table.rows:
+            continue
+        lines = [table.heads, *table.rows]
+        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+        print(f"{table.title}\n")
+        for line in lines:
+            texts = [line[0].ljust(widths[0])]
+            texts += [cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True)]
+            print("  ".join(texts).rstrip())
+        print()
+    print("\n".join(tables.notes(result)))
+
+
 def print_export(path, report):
     print(path)
     sizes = list(report["differences"])

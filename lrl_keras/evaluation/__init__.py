@@ -1,5 +1,6 @@
-"""Metrics of a network on records, clean and degraded, and a look at records."""
+"""Metrics of networks on records, clean and degraded, side by side, and a look at records."""
 
+from lrl_keras.evaluation.comparison import compare
 from lrl_keras.evaluation.evaluator import evaluate
 
-__all__ = ["evaluate"]
+__all__ = ["compare", "evaluate"]

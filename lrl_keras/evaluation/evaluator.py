@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import os
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from tqdm import tqdm
-
-from lrl_keras import data
 from lrl_keras.data.records import Records, names_of
-from lrl_keras.evaluation import metrics_report
+from lrl_keras.evaluation import metrics_report, scoring
 from lrl_keras.plots import figures
 from lrl_keras.system import files
 
@@ -62,8 +56,9 @@ def evaluate(
     if out is not None:
         # Before the scoring: hours later is too late to learn that nothing can be written there.
         files.make_folder(out)
-    frames = _score(model, records, split, methods, batch_size, total, progress)
-    videos = _by_video(frames)
+    frames = scoring.score(model, records, split, methods, batch_size, total, progress=progress)
+    metrics_report.check_finite(records, frames["score"])
+    videos = scoring.by_video(frames)
     result = {
         "split": split,
         "methods": None if methods is None else list(names_of(methods)),
@@ -77,45 +72,8 @@ def evaluate(
     return result
 
 
-def _score(model, records, split, methods, batch_size, total, progress):
-    """Return columns of the split as arrays: score, label, dataset, method, video, frame."""
-    batches = data.examples(
-        records, split, methods=methods, image_size=model.image_size, batch_size=batch_size
-    )
-    columns = {name: [] for name in ("score", "label", "dataset", "method", "video", "frame")}
-    with tqdm(total=total, unit="face", desc=split, file=sys.stderr, disable=not progress) as bar:
-        for batch in batches:
-            scores = model.predict_on_batch(batch["image"])["label"]
-            columns["score"].extend(scores[:, 0].tolist())
-            for name, values in metrics_report.described(batch).items():
-                columns[name].extend(values)
-            bar.update(len(scores))
-    arrays = {name: np.array(values) for name, values in columns.items()}
-    metrics_report.check_finite(records, arrays["score"])
-    return arrays
-
-
-def _by_video(frames):
-    """Return the same columns with one row a video and the mean of its scores."""
-    rows = {}
-    for index, key in enumerate(
-        zip(frames["dataset"], frames["method"], frames["video"], strict=True)
-    ):
-        rows.setdefault(key, []).append(index)
-    first = [indices[0] for indices in rows.values()]
-    videos = {name: values[first] for name, values in frames.items()}
-    videos["score"] = np.array([frames["score"][indices].mean() for indices in rows.values()])
-    return videos
-
-
 def _write(out, result, frames):
-    with (
-        files.replacing(files.join(out, "scores.csv")) as temporary,
-        open(temporary, "w", newline="") as file,
-    ):
-        writer = csv.writer(file)
-        writer.writerow(frames)
-        writer.writerows(zip(*(values.tolist() for values in frames.values()), strict=True))
+    scoring.write(frames, files.join(out, "scores.csv"))
     curves = {"overall": (frames["label"], frames["score"])}
     for method in metrics_report.methods_of(frames):
         rows = metrics_report.against_real(frames, method)

@@ -48,10 +48,10 @@ def described(batch: Mapping[str, Any]) -> dict[str, list]:
     return {**numbers, **texts}
 
 
-def check_finite(records: Records, scores: np.ndarray) -> None:
-    """Raise `InputError` where a score is not finite."""
+def check_finite(name: object, scores: np.ndarray) -> None:
+    """Raise `InputError` where a score is not finite, under the `name` of records or of a run."""
     if not np.isfinite(scores).all():
-        raise InputError(f"{records}: the model gives scores that are not finite; it is broken")
+        raise InputError(f"{name}: the model gives scores that are not finite; it is broken")
 
 
 def methods_of(columns: Mapping[str, np.ndarray]) -> list[str]:

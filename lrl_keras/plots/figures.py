@@ -22,7 +22,9 @@ def roc_curves(curves, path):
         curves: dict of name to `(labels, scores)`: 0 real or 1 forged, and scores; both classes.
         path: PNG file to write.
     """
-    figure, axes = _figure(5.4, 5.2)
+    # A large legend inside would hide curves.
+    outside = len(curves) > 5 or max(map(len, curves)) > 20
+    figure, axes = _figure(5.4, 5.2 + outside * (0.25 + 0.22 * len(curves)))
     axes.plot([0, 1], [0, 1], color="0.75", linewidth=1)
     for index, (name, (labels, scores)) in enumerate(curves.items()):
         false, true, _ = roc_curve(labels, scores)
@@ -45,7 +47,11 @@ def roc_curves(curves, path):
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_formatter(PercentFormatter(1, decimals=0))
     axes.grid(color="0.92")
-    axes.legend(loc="lower right", framealpha=0.95)
+    if outside:
+        axes.set_anchor("N")
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.11))
+    else:
+        axes.legend(loc="lower right", framealpha=0.95)
     _save_figure(figure, path)
 
 

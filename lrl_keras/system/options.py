@@ -30,6 +30,7 @@ class Option:
         optional: whether `None` may be given, on the command line as `none`. Default: where the
             default is `None`.
         switch: whether `--no-NAME` is left out.
+        required: whether the command line must give it.
     """
 
     default: Any
@@ -43,6 +44,7 @@ class Option:
     stated: str | None = None
     optional: bool | None = None
     switch: bool = False
+    required: bool = False
 
     def __post_init__(self) -> None:
         derived = {
@@ -199,6 +201,7 @@ def add_to(
         parser.add_argument(
             "--" + name.replace("_", "-"),
             default=argparse.SUPPRESS,
+            required=option.required,
             help=f"{option.help}{stated}".replace("%", "%%"),
             **arguments,
         )
