@@ -1,15 +1,19 @@
 """The paper's layers, each usable in any Keras model on any Keras backend."""
 
 from lrl_keras.layers.bilinear_resize import BilinearResize
+from lrl_keras.layers.co_occurrence import CoOccurrence
 from lrl_keras.layers.frequency_filter import FrequencyFilter, dct_matrix
 from lrl_keras.layers.patch_similarity import PatchSimilarity, similarity_target
 from lrl_keras.layers.rfam import RFAM
+from lrl_keras.layers.soft_co_occurrence import SoftCoOccurrence
 
 __all__ = [
     "RFAM",
     "BilinearResize",
+    "CoOccurrence",
     "FrequencyFilter",
     "PatchSimilarity",
+    "SoftCoOccurrence",
     "dct_matrix",
     "similarity_target",
 ]

@@ -6,7 +6,14 @@ import math
 
 import keras
 
-from lrl_keras.layers import RFAM, BilinearResize, FrequencyFilter, PatchSimilarity
+from lrl_keras.layers import (
+    RFAM,
+    BilinearResize,
+    CoOccurrence,
+    FrequencyFilter,
+    PatchSimilarity,
+    SoftCoOccurrence,
+)
 
 
 def multiply_adds(model: keras.Model) -> dict[str, int]:
@@ -51,6 +58,14 @@ def _layer_cost(layer):
     if isinstance(layer, RFAM):
         _, height, width, channels = layer.input[0].shape
         return height * width * (4 * channels**2 + 9 * 2 * channels * 2)
+    if isinstance(layer, (CoOccurrence, SoftCoOccurrence)):
+        _, height, width, channels = layer.input.shape
+        luma = 3 * height * width if channels == 3 else 0
+        # Two residuals, each read along rows and along columns.
+        positions = (height - 8) * (width - 8)
+        if isinstance(layer, CoOccurrence):
+            return luma + 4 * positions * (2 * layer.truncation + 1) ** 4
+        return luma + 2 * 25 * (height - 4) * (width - 4) + 4 * positions * 25 * 81
     if isinstance(layer, keras.layers.Dense):
         return math.prod(layer.kernel.shape)
     if isinstance(layer, keras.layers.SeparableConv2D):
