@@ -82,8 +82,13 @@ class SoftCoOccurrence(keras.layers.Layer):
         kernel, bias = _code_book()
 
         def weight(name, value):
-            start = keras.initializers.Constant(value)
-            return self.add_weight(name=name, shape=value.shape, initializer=start, dtype="float32")
+            return self.add_weight(
+                name=name,
+                shape=value.shape,
+                initializer=keras.initializers.Constant(value),
+                dtype="float32",
+                autocast=False,
+            )
 
         columns, columns_kernel = (each.transpose(1, 0, 2, 3) for each in (residual, kernel))
         self.residuals = [weight("horizontal", residual), weight("vertical", columns)]

@@ -32,7 +32,11 @@ class LinearSVM(NamedTuple):
 
 
 def fit_to_layer(
-    model: keras.Model, layer: str, batches: Iterable[tuple[Any, Any, Any]], penalty: float
+    model: keras.Model,
+    layer: str,
+    batches: Iterable[tuple[Any, Any, Any]],
+    penalty: float = 1.0,
+    least: float = 0.0,
 ) -> LinearSVM:
     """Fit a linear SVM to the features that a layer of `model` makes of training faces.
 
@@ -41,6 +45,7 @@ def fit_to_layer(
         layer: name of a layer in it whose output is (B, n).
         batches: of `(images, targets, sample_weights)`, see `lrl_keras.data.load`.
         penalty: C, see `solve`.
+        least: deviation that takes the place of smaller ones.
 
     Raises:
         InputError: no faces of both classes.
@@ -57,7 +62,7 @@ def fit_to_layer(
         )
     stacked = np.concatenate(found)
     mean, varies = stacked.mean(axis=0), np.ptp(stacked, axis=0) > 0
-    deviation = np.where(varies, stacked.std(axis=0), 1.0)
+    deviation = np.where(varies, np.maximum(stacked.std(axis=0), least), 1.0)
     return LinearSVM(mean, deviation, *solve((stacked - mean) / deviation, labels, penalty))
 
 

@@ -20,7 +20,8 @@ class LDCNN(Detector):
     It begins as `StegFeatures`, with a softmax for the arg-max of the histograms, and is then
     trained by the gradient. `lrl_keras.layers.SoftCoOccurrence` starts as the code book, and
     `adapt` sets the dense layer to the linear SVM (C = 1, standardisation folded in) of the
-    features that it then makes of the training faces. 8,637 parameters.
+    features that it then makes of the training faces. Their deviations are taken as one count of a
+    histogram at least: less is the tail of the softmax alone. 8,637 parameters.
 
     The central square is cut, not resized. In records whose crops were resized the residuals are
     those of the interpolation too, which weakens the features: make them with an `--image-size` of
@@ -114,7 +115,8 @@ class LDCNN(Detector):
         Raises:
             InputError: no faces of both classes.
         """
-        svm = fit_to_layer(self, "soft_co_occurrence", batches, penalty=1.0)
+        count = 1 / (2 * (self.side - 8) ** 2)
+        svm = fit_to_layer(self, "soft_co_occurrence", batches, least=count)
         kernel = svm.kernel / svm.deviation
         dense = self.get_layer("label")
         dense.kernel.assign(kernel[:, None])

@@ -68,7 +68,8 @@ class StegFeatures(Detector):
         "augment": Option("none", "random changes of the faces that the SVM is fitted to"),
     }
     NOT_EXPORTED: ClassVar[dict[str, str]] = {
-        "int8": "256 steps over the range of its residuals are coarser than its quantiser"
+        "int8": "256 steps over the range of its residuals are coarser than its quantiser",
+        "float16": "deviations of its features are below the range, and 163 weights not worth it",
     }
 
     def __init__(
