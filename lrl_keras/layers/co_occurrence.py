@@ -36,8 +36,8 @@ def check_images(shape: tuple[int | None, ...]) -> keras.layers.InputSpec:
     Raises:
         ValueError: another shape, or less than 9 x 9 pixels.
     """
-    known = len(shape) == 4 and None not in shape[1:3] and shape[3] in (1, 3)
-    if not known or min(shape[1:3]) <= BORDER:
+    sides = [side or 0 for side in shape[1:3]]
+    if len(shape) != 4 or shape[3] not in (1, 3) or min(sides) <= BORDER:
         raise ValueError(
             "Expected images of shape (B, H, W, 3) or (B, H, W, 1) with H and W known and at "
             f"least {BORDER + 1}. Received: input_shape={tuple(shape)}"

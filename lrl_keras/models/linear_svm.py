@@ -51,14 +51,15 @@ def fit_to_layer(
         InputError: no faces of both classes.
     """
     features = keras.Model(model.input, model.get_layer(layer).output)
-    found, labels = [], []
+    found, known = [], []
     for images, targets, _ in batches:
         found.append(np.asarray(features.predict_on_batch(images), "float64"))
-        labels.append(np.asarray(targets["label"])[:, 0])
-    if len(np.unique(labels := np.concatenate([*labels, []]))) != 2:
+        known.append(np.asarray(targets["label"])[:, 0])
+    labels = np.concatenate([*known, []])
+    if len(classes := np.unique(labels)) != 2:
         raise InputError(
             "the linear SVM needs training faces of both classes, 0 and 1. Received: labels "
-            f"{np.unique(labels).tolist()} of {len(labels)} faces"
+            f"{classes.tolist()} of {len(labels)} faces"
         )
     stacked = np.concatenate(found)
     mean, varies = stacked.mean(axis=0), np.ptp(stacked, axis=0) > 0
