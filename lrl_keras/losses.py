@@ -1,6 +1,6 @@
 """Similarity (Eq. 10, Sec. 3.3), label (Eq. 11) and segmentation loss (Eq. 12, Sec. 3.4).
 
-`LRL.objectives` has their weights (Eq. 13).
+`LRL.objectives` has their weights (Eq. 13). The squared hinge loss is that of compared systems.
 """
 
 from __future__ import annotations
@@ -82,6 +82,37 @@ class LabelLoss(keras.losses.Loss):
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
         return ops.mean(_binary_crossentropy(y_true, y_pred), axis=-1)
+
+
+@keras.saving.register_keras_serializable("lrl_keras")
+class SquaredHingeLoss(keras.losses.Loss):
+    """Squared hinge loss of the logit f of a probability: max(0, 1 - y f)², y in {-1, 1}.
+
+    It is the loss of a linear SVM whose decision value is f.
+
+    Args:
+        reduction: how the batch is reduced, as in every Keras loss.
+
+    Call arguments:
+        y_true: (B, 1) of 0 and 1, 1 = forged.
+        y_pred: (B, 1) in [0, 1].
+    """
+
+    def __init__(
+        self,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "squared_hinge_loss",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, **kwargs)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        logits = getattr(y_pred, "_keras_logits", None)
+        if logits is None:
+            inside = ops.clip(y_pred, keras.config.epsilon(), 1 - keras.config.epsilon())
+            logits = ops.log(inside / (1 - inside))
+        margins = (2 * ops.cast(y_true, "float32") - 1) * ops.cast(logits, "float32")
+        return ops.mean(ops.square(ops.relu(1 - margins)), axis=-1)
 
 
 @keras.saving.register_keras_serializable("lrl_keras")

@@ -38,7 +38,9 @@ def _tensorflow_gradients(total, inputs, variables):
     with tf.GradientTape() as tape:
         tape.watch(inputs)
         value = total(*inputs)
-    return tape.gradient(value, (inputs, [variable.value for variable in variables]))
+    # As on JAX, of what does not depend on an input.
+    zero = tf.UnconnectedGradients.ZERO
+    return tape.gradient(value, (inputs, [variable.value for variable in variables]), None, zero)
 
 
 def _jax_gradients(total, inputs, variables):

@@ -81,8 +81,9 @@ def export(
         if value not in choices:
             raise InputError(f"{name} must be one of {', '.join(choices)}. Received: {value!r}")
     kind = FORMATS[format]
-    if format in model.NOT_EXPORTED:
-        raise InputError(f"{model.NAME} as {format}: {model.NOT_EXPORTED[format]}")
+    for form in (format, quantize):
+        if form in model.NOT_EXPORTED:
+            raise InputError(f"{model.NAME} as {form}: {model.NOT_EXPORTED[form]}")
     if quantize == "int8" and not kind.int8:
         having = ", ".join(name for name, each in FORMATS.items() if each.int8)
         raise InputError(f"{format} has no int8; choose one of {having}")

@@ -72,7 +72,7 @@ class Detector(keras.Model):
     - `DEFAULTS`: by name, those of the options of every training (`learning_rate`, ...) that are
       other than LRL's.
     - `LOSS_OPTIONS`: `Option` by name, the arguments of its method `objectives`.
-    - `NOT_EXPORTED`: reason by name of a format that it cannot be exported to, one line each.
+    - `NOT_EXPORTED`: reason by name of a format or a quantisation that it cannot be exported to.
     - `adapt`, where something is computed from the training faces before the first step.
 
     Attributes:
@@ -88,7 +88,6 @@ class Detector(keras.Model):
     LOSS_OPTIONS: ClassVar[dict[str, Option]] = {
         "label_weight": Option(1.0, "weight of the label loss", least=0, most=1e6)
     }
-
     NOT_EXPORTED: ClassVar[dict[str, str]] = {}
 
     image_size: int

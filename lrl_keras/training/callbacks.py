@@ -61,7 +61,8 @@ class StopWhenBroken(keras.callbacks.Callback):
 
     That is a loss which is not finite, a variable which is not finite although the loss still is
     (BatchNormalization's statistics after one overflow in float16), or an epoch without a single
-    step of the optimizer (every step skipped by the loss scale).
+    step of the optimizer (every step skipped by the loss scale) of a model that has something to
+    train.
     """
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -73,7 +74,7 @@ class StopWhenBroken(keras.callbacks.Callback):
             self._stop(f"the loss is {loss} at step {batch + 1} of this epoch")
 
     def on_epoch_end(self, epoch, logs=None):
-        if self._optimizer_steps() == self._steps:
+        if self.model.trainable_variables and self._optimizer_steps() == self._steps:
             self._stop(f"no step of epoch {epoch + 1} changed the weights")
         try:
             checkpoints.check_finite(self.model.variables)

@@ -138,6 +138,8 @@ def _fit(records, run, settings, verbose):
         model.adapt(training)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*shuffle=True.*")
+        # `adapt` has set the weights of a detector that has none of these.
+        warnings.filterwarnings("ignore", message=".*not have any trainable weights.*")
         model.fit(
             training,
             validation_data=validation,

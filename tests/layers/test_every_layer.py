@@ -19,7 +19,11 @@ CASES = {
     "resize": (lambda: layers.BilinearResize(10, 5), 1, (17, 8, 4)),
     "constrained": (lambda: layers.ConstrainedConv2D(3), 1, (17, 8, 2)),
     "statistics": (lambda: layers.MapStatistics(), 1, (17, 8, 4)),
+    "co_occurrence": (lambda: layers.CoOccurrence(), 1, (13, 20, 3)),
+    "soft_co_occurrence": (lambda: layers.SoftCoOccurrence(), 1, (13, 20, 3)),
 }
+# Those that take images, float32 under every policy.
+PIXELS = ("frequency", "co_occurrence", "soft_co_occurrence")
 EXTREMES = {
     "zeros": lambda shape: np.zeros(shape),
     "ones": lambda shape: np.ones(shape),
@@ -125,7 +129,7 @@ def test_extremes_stay_finite(policy, name, arguments, extreme):
     make, count, shape = CASES[name]
     layer = make()
     images = np.stack([EXTREMES[extreme](shape)] * 2).astype("float32")
-    values = [images if name == "frequency" else ops.cast(images, layer.compute_dtype)]
+    values = [images if name in PIXELS else ops.cast(images, layer.compute_dtype)]
     if count == 2:
         # Both streams at 65504 sum to more than float16 has.
         values.append(values[0] * 0 if extreme == "one_huge" else values[0])
