@@ -13,12 +13,16 @@ from tqdm import tqdm
 
 from lrl_keras import data
 from lrl_keras.data.records import Records, names_of
+from lrl_keras.data.sequences import Scores
 from lrl_keras.evaluation import metrics_report
 from lrl_keras.plots import figures
 from lrl_keras.system import files
 
 if TYPE_CHECKING:
     from lrl_keras.models import Detector
+
+# Columns that tell a video from others.
+_CLIP = ("dataset", "method", "video")
 
 
 def evaluate(
@@ -34,7 +38,8 @@ def evaluate(
     """Score every face of a split and measure how well the scores separate real from forged.
 
     A video's score is the mean over its frames; videos are told apart by (dataset, method, video).
-    Each method is measured against all real faces of the split.
+    Each method is measured against all real faces of the split. A detector of sequences gives each
+    of their faces the score of the sequence, see `lrl_keras.data.sequences`.
 
     Args:
         model: one of `lrl_keras.models.DETECTORS`.
@@ -82,14 +87,17 @@ def _score(model, records, split, methods, batch_size, total, progress):
     batches = data.examples(
         records, split, methods=methods, image_size=model.image_size, batch_size=batch_size
     )
+    scores = Scores(model)
     columns = {name: [] for name in ("score", "label", "dataset", "method", "video", "frame")}
     with tqdm(total=total, unit="face", desc=split, file=sys.stderr, disable=not progress) as bar:
         for batch in batches:
-            scores = model.predict_on_batch(batch["image"])["label"]
-            columns["score"].extend(scores[:, 0].tolist())
-            for name, values in metrics_report.described(batch).items():
+            described = metrics_report.described(batch)
+            clips = list(zip(*(described[name] for name in _CLIP), strict=True))
+            columns["score"].extend(scores.add(batch["image"].numpy(), clips))
+            for name, values in described.items():
                 columns[name].extend(values)
-            bar.update(len(scores))
+            bar.update(len(clips))
+    columns["score"].extend(scores.finish())
     arrays = {name: np.array(values) for name, values in columns.items()}
     metrics_report.check_finite(records, arrays["score"])
     return arrays
@@ -98,9 +106,7 @@ def _score(model, records, split, methods, batch_size, total, progress):
 def _by_video(frames):
     """Return the same columns with one row a video and the mean of its scores."""
     rows = {}
-    for index, key in enumerate(
-        zip(frames["dataset"], frames["method"], frames["video"], strict=True)
-    ):
+    for index, key in enumerate(zip(*(frames[name] for name in _CLIP), strict=True)):
         rows.setdefault(key, []).append(index)
     first = [indices[0] for indices in rows.values()]
     videos = {name: values[first] for name, values in frames.items()}
