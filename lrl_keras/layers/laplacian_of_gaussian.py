@@ -69,7 +69,7 @@ class LaplacianOfGaussian(keras.layers.Layer):
         self.filters = int(filters)
         self.strides = tuple(int(stride) for stride in strides)
 
-    def build(self, input_shape: Sequence[int | None]) -> None:
+    def build(self, input_shape: Sequence[Any]) -> None:
         if len(input_shape) != 4 or None in input_shape[1:]:
             raise ValueError(
                 "Expected maps of shape (B, H, W, C) with H, W and C known. "

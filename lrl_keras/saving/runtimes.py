@@ -30,9 +30,9 @@ OUTPUTS = ("label", "similarity", "mask")
 class Runtime:
     """An exported network that answers.
 
-    Called with `images`, uint8 or float32 (B, S, S, 3) or (B, F, S, S, 3), RGB, 0..255, it returns a dict of float32
-    arrays: `"label"` (B, 1) and, where the file has them, `"similarity"` (B, k², k²) and `"mask"`
-    (B, S, S, 1). It may be called from several threads.
+    Called with `images`, uint8 or float32 (B, S, S, 3), of sequences (B, F, S, S, 3), RGB, 0..255,
+    it returns a dict of float32 arrays: `"label"` (B, 1) and, where the file has them,
+    `"similarity"` (B, k², k²) and `"mask"` (B, S, S, 1). It may be called from several threads.
 
     Attributes:
         path: the file, or for a SavedModel the folder.

@@ -41,7 +41,9 @@ def small(name):
 
 
 def chosen(name, epochs=2):
-    given = {"epochs": epochs, "batch_size": 8, "head_epochs": 0, "averaging": 0.0}
+    # There are four sequences in an epoch, one of each clip.
+    size = 2 if "frames" in DETECTORS[name].OPTIONS else 8
+    given = {"epochs": epochs, "batch_size": size, "head_epochs": 0, "averaging": 0.0}
     return Settings(name, **given, **small(name))
 
 
