@@ -59,8 +59,8 @@ class AdamL2(keras.optimizers.Adam):
     ) -> None:
         if kwargs.get("amsgrad"):
             raise ValueError("AdamL2 has no AMSGrad. Received: amsgrad=True")
-        self.step_factors = {path: float(value) for path, value in (step_factors or {}).items()}
-        if not all(0 < value < math.inf for value in self.step_factors.values()):
+        factors = {path: float(value) for path, value in (step_factors or {}).items()}
+        if not all(0 < value < math.inf for value in factors.values()):
             raise ValueError(
                 f"`step_factors` must be positive numbers. Received: step_factors={step_factors}"
             )
@@ -73,6 +73,7 @@ class AdamL2(keras.optimizers.Adam):
             name=name,
             **kwargs,
         )
+        self.step_factors = factors
 
     def build(self, variables: Sequence[Any]) -> None:
         super().build(variables)
@@ -123,7 +124,7 @@ class AdamL2(keras.optimizers.Adam):
         """Do nothing: the decay is part of the gradient already."""
 
     def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), "step_factors": self.step_factors}
+        return {**super().get_config(), "step_factors": dict(self.step_factors)}
 
 
 class Schedule:
