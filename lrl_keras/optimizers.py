@@ -37,9 +37,9 @@ class AdamL2(keras.optimizers.Adam):
         beta_2: decay of the second moment. Defaults to `0.999`.
         epsilon: added to the denominator. Defaults to `1e-8`, PyTorch's.
         step_factors: factor of the steps of some variables, as of parameter groups of their own:
-            dict of what the variable's path begins with, such as a layer's name, to a positive
-            number. The longest beginning that fits counts; other variables have the factor 1,
-            which is that of all by default.
+            dict of what the path of a variable, or a name in it, begins with, such as a layer's
+            name, to a positive number. The longest that fits counts; other variables have the
+            factor 1, which is that of all by default.
 
     Reference: Sec. 4.1, 'Implementation'; Kingma and Ba, 2015.
     """
@@ -80,8 +80,8 @@ class AdamL2(keras.optimizers.Adam):
         self._factors = [self._factor(variable.path) for variable in variables]
 
     def _factor(self, path):
-        """Return the factor of the longest beginning of a variable's path."""
-        fitting = [name for name in self.step_factors if path.startswith(name)]
+        """Return the factor of the longest name that fits a variable's path."""
+        fitting = [name for name in self.step_factors if f"/{name}" in f"/{path}"]
         return self.step_factors[max(fitting, key=len)] if fitting else 1.0
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):

@@ -51,6 +51,7 @@ class CentreDistance(keras.layers.Layer):
             initializer="zeros",
             dtype="float32",
             trainable=False,
+            autocast=False,
             name="centre",
         )
 

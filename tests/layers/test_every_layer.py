@@ -17,6 +17,7 @@ CASES = {
     "rfam": (lambda: layers.RFAM(), 2, (9, 8, 4)),
     "similarity": (lambda: layers.PatchSimilarity(5), 1, (13, 8, 4)),
     "resize": (lambda: layers.BilinearResize(10, 5), 1, (17, 8, 4)),
+    "laplacian": (lambda: layers.LaplacianOfGaussian(3), 1, (17, 8, 4)),
 }
 EXTREMES = {
     "zeros": lambda shape: np.zeros(shape),
