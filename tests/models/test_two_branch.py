@@ -108,6 +108,7 @@ def test_the_centre_is_the_mean_of_real_embeddings():
         model.adapt(batches(model, images, [1, 1, 1, 1, 1]))
 
 
+@pytest.mark.slow
 def test_training_leaves_the_centre_and_steps_by_the_block():
     model, images = tiny(dropout=0.0), sequences(4)
     labels = np.array([[0.0], [1], [0], [1]], "float32")
