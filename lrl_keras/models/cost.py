@@ -6,11 +6,19 @@ import math
 
 import keras
 
-from lrl_keras.layers import RFAM, BilinearResize, FrequencyFilter, PatchSimilarity
+from lrl_keras.layers import (
+    RFAM,
+    BilinearResize,
+    FrequencyFilter,
+    LaplacianOfGaussian,
+    PatchSimilarity,
+)
 
 
 def multiply_adds(model: keras.Model) -> dict[str, int]:
     """Count the multiply-adds of one forward pass of one image, for each part of the model.
+
+    Of a detector of sequences it is one sequence.
 
     Convolutions, dense layers and matrix products are counted; operations that take one step per
     entry (normalisation, activation, padding, sums, products of attention) are not.
@@ -29,7 +37,7 @@ def multiply_adds(model: keras.Model) -> dict[str, int]:
         else:
             cost = _layer_cost(layer)
         if cost:
-            parts[layer.name] = cost
+            parts[layer.name] = cost * getattr(model, "frames", 1)
     return {**parts, "total": sum(parts.values())}
 
 
@@ -44,6 +52,13 @@ def _layer_cost(layer):
         if (height, width) == (layer.height, layer.width):
             return 0
         return layer.height * width * channels * (height + layer.width)
+    if isinstance(layer, LaplacianOfGaussian):
+        _, height, width, channels = layer.input.shape
+        entries = height * width * channels * len(layer.strides)
+        return entries * (height + width + layer.filters)
+    if isinstance(layer, keras.layers.Bidirectional):
+        # Of one frame: each of its kernels is used once.
+        return sum(math.prod(kernel.shape) for kernel in layer.weights if len(kernel.shape) == 2)
     if isinstance(layer, PatchSimilarity):
         _, height, width, channels = layer.input.shape
         k = layer.patches
