@@ -1,6 +1,6 @@
 """Similarity (Eq. 10, Sec. 3.3), label (Eq. 11) and segmentation loss (Eq. 12, Sec. 3.4).
 
-`LRL.objectives` has their weights (Eq. 13). The squared hinge loss is that of compared systems.
+`LRL.objectives` has their weights (Eq. 13). The others are those of compared systems.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from lrl_keras.layers.centre_distance import checked_radii
 from lrl_keras.layers.patch_similarity import check_patches, similarity_target
 
 
@@ -152,6 +153,64 @@ class SegmentationLoss(keras.losses.Loss):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "pixel_reduction": self.pixel_reduction}
+
+
+@keras.saving.register_keras_serializable("lrl_keras")
+class IsolateLoss(keras.losses.Loss):
+    """Loss that draws real faces to a centre and keeps forged ones away from it.
+
+    With d the distance of an embedding to the centre:
+
+        mean over real of max(0, d - r_real) + mean over forged of max(0, r_fake - d)
+
+    Both means count the same, however many real and forged ones a batch holds; that of none is 0.
+
+    Args:
+        r_real, r_fake: those of the `lrl_keras.layers.CentreDistance` that made `y_pred`, from
+            which d is computed again. Default to `0.042` and `1.638`.
+        reduction: how the batch is reduced, as in every Keras loss. With the default,
+            `"sum_over_batch_size"`, the result is the sum above.
+
+    Call arguments:
+        y_true: (B, 1) of 0 and 1, 1 = forged.
+        y_pred: (B, 1) in [0, 1], of `CentreDistance`. Where Keras keeps the logits with it (on
+            TensorFlow in training), d is exact; otherwise it is cut off where the probability
+            comes within 1e-7 of 0 or 1.
+
+    Reference: Masi et al., "Two-branch Recurrent Network for Isolating Deepfakes in Videos",
+    ECCV 2020, Eq. (2).
+    """
+
+    def __init__(
+        self,
+        r_real: float = 0.042,
+        r_fake: float = 1.638,
+        reduction: str | None = "sum_over_batch_size",
+        name: str | None = "isolate_loss",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, **kwargs)
+        self.r_real, self.r_fake = checked_radii(r_real, r_fake)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        logits = getattr(y_pred, "_keras_logits", None)
+        if logits is None:
+            score = ops.clip(ops.cast(y_pred, "float32"), 1e-7, 1 - 1e-7)
+            logits = ops.log(score) - ops.log1p(-score)
+        between = self.r_fake - self.r_real
+        distance = logits * (between / 4) + (self.r_real + self.r_fake) / 2
+        forged = ops.cast(y_true, "float32")
+        real = 1 - forged
+        # The mean over the batch of these is the sum of the two means.
+        size = ops.sum(forged) + ops.sum(real)
+        of_real = real * (size / ops.maximum(ops.sum(real), 1.0))
+        of_forged = forged * (size / ops.maximum(ops.sum(forged), 1.0))
+        losses = of_real * ops.relu(distance - self.r_real)
+        losses = losses + of_forged * ops.relu(self.r_fake - distance)
+        return ops.mean(losses, axis=-1)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "r_real": self.r_real, "r_fake": self.r_fake}
 
 
 def _binary_crossentropy(y_true, y_pred):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import keras
@@ -24,7 +24,7 @@ class AdamL2(keras.optimizers.Adam):
         g  = gradient + weight_decay * w
         m  = beta_1 * m + (1 - beta_1) * g
         v  = beta_2 * v + (1 - beta_2) * g²
-        w -= learning_rate / (1 - beta_1^t) * m / (sqrt(v) / sqrt(1 - beta_2^t) + epsilon)
+        w -= factor * learning_rate / (1 - beta_1^t) * m / (sqrt(v) / sqrt(1 - beta_2^t) + epsilon)
 
     `keras.optimizers.Adam(weight_decay=...)` is something else: it decays the weights apart from
     the gradient (AdamW), and adds epsilon before the bias correction.
@@ -36,6 +36,10 @@ class AdamL2(keras.optimizers.Adam):
         beta_1: decay of the first moment. Defaults to `0.9`.
         beta_2: decay of the second moment. Defaults to `0.999`.
         epsilon: added to the denominator. Defaults to `1e-8`, PyTorch's.
+        step_factors: factor of the steps of some variables, as of parameter groups of their own:
+            dict of what the path of a variable, or a name in it, begins with, such as a layer's
+            name, to a positive number. The longest that fits counts; other variables have the
+            factor 1, which is that of all by default.
 
     Reference: Sec. 4.1, 'Implementation'; Kingma and Ba, 2015.
     """
@@ -50,10 +54,16 @@ class AdamL2(keras.optimizers.Adam):
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         name: str = "adam_l2",
+        step_factors: Mapping[str, float] | None = None,
         **kwargs: Any,
     ) -> None:
         if kwargs.get("amsgrad"):
             raise ValueError("AdamL2 has no AMSGrad. Received: amsgrad=True")
+        factors = {path: float(value) for path, value in (step_factors or {}).items()}
+        if not all(0 < value < math.inf for value in factors.values()):
+            raise ValueError(
+                f"`step_factors` must be positive numbers. Received: step_factors={step_factors}"
+            )
         super().__init__(
             learning_rate=learning_rate,
             beta_1=beta_1,
@@ -63,6 +73,16 @@ class AdamL2(keras.optimizers.Adam):
             name=name,
             **kwargs,
         )
+        self.step_factors = factors
+
+    def build(self, variables: Sequence[Any]) -> None:
+        super().build(variables)
+        self._factors = [self._factor(variable.path) for variable in variables]
+
+    def _factor(self, path):
+        """Return the factor of the longest name that fits a variable's path."""
+        fitting = [name for name in self.step_factors if f"/{name}" in f"/{path}"]
+        return self.step_factors[max(fitting, key=len)] if fitting else 1.0
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         # The constants are made once: TensorFlow would trace those of each of a thousand variables.
@@ -91,6 +111,8 @@ class AdamL2(keras.optimizers.Adam):
             gradient = gradient + variable * weight_decay
 
         index = self._get_variable_index(variable)
+        if self._factors[index] != 1:
+            rate = rate * self._factors[index]
         # m += (g - m) * (1 - beta_1) would lose a small g next to a large m in rounding.
         m = keep_m * self._momentums[index] + take_m * gradient
         v = keep_v * self._velocities[index] + take_v * ops.square(gradient)
@@ -100,6 +122,9 @@ class AdamL2(keras.optimizers.Adam):
 
     def _apply_weight_decay(self, variables):
         """Do nothing: the decay is part of the gradient already."""
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "step_factors": dict(self.step_factors)}
 
 
 class Schedule:

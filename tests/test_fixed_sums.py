@@ -7,7 +7,7 @@ import tensorflow as tf
 from networks import element
 
 from lrl_keras import LRL
-from lrl_keras.models import Classifier
+from lrl_keras.models import Classifier, build
 from lrl_keras.training import trainer
 from lrl_keras.training.cpu import fixed_sums
 from lrl_keras.training.cpu.repeatable import repeatable
@@ -17,6 +17,8 @@ from lrl_keras.training.trainer import Settings
 def parts_of_sums(model, faces=2):
     """Numbers of parts of the sums of gradients in one training step of `model`."""
     images, targets, weights = element(faces, model.image_size)
+    if model.frames > 1:
+        images = tf.repeat(images[:, None], model.frames, axis=1)
 
     @tf.function
     def step():
@@ -44,6 +46,15 @@ def test_sums_have_two_parts(arguments):
     model = LRL(**arguments, image_size=96, patches=3)
     trainer.compile(model, Settings(patches=3))
     assert parts_of_sums(model) == {2}
+
+
+def test_two_branch():
+    """An LSTM of several steps, and maps that dense blocks and the band-pass read."""
+    small = {"image_size": 32, "frames": 4, "growth": 4, "depth": 2, "units": 2}
+    model = build("two_branch", **small)
+    trainer.compile(model, Settings("two_branch"))
+    assert parts_of_sums(model) <= {2}
+    assert parts_of_sums(model)
 
 
 def test_classifier():

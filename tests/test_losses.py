@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -7,8 +8,8 @@ from backend import gradients, to_numpy
 from keras import ops
 from sklearn.metrics import log_loss, mean_squared_error
 
-from lrl_keras.layers import similarity_target
-from lrl_keras.losses import LabelLoss, SegmentationLoss, SimilarityLoss
+from lrl_keras.layers import CentreDistance, similarity_target
+from lrl_keras.losses import IsolateLoss, LabelLoss, SegmentationLoss, SimilarityLoss
 
 SIZES = [(32, 32, 5), (17, 32, 4), (299, 299, 5)]
 
@@ -201,3 +202,55 @@ def test_refuses_arguments():
     for patches in (0, 2.5):
         with pytest.raises(ValueError, match="`patches` must be an integer of at least 1"):
             SimilarityLoss(patches)
+
+
+ISOLATE = json.loads(
+    (Path(__file__).parent / "fixtures" / "baselines_two_branch.json").read_text("utf-8")
+)["isolate_loss"]
+
+
+def isolated(distances, r_real=0.042, r_fake=1.638):
+    """Labels of embeddings that far from the centre, one number each."""
+    layer = CentreDistance(r_real, r_fake)
+    return layer(np.array(distances, "float32")[:, None])
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_isolate_is_the_references(kept):
+    score = isolated(ISOLATE["distances"])
+    score = score if kept else ops.convert_to_tensor(to_numpy(score))
+    loss = IsolateLoss(ISOLATE["r_real"], ISOLATE["r_fake"])
+    found = float(loss(np.array(ISOLATE["labels"], "float32")[:, None], score))
+    assert found == pytest.approx(ISOLATE["loss"], abs=1e-5)
+
+
+def test_isolate_counts_both_classes_alike():
+    loss = IsolateLoss(1.0, 3.0)
+    # Too far by 1, 2, 3 and by 0 of four real ones; too near by 0.5 of one forged one.
+    score = isolated([2.0, 3.0, 4.0, 0.5, 2.5], 1.0, 3.0)
+    labels = np.array([[0.0], [0], [0], [0], [1]], "float32")
+    assert float(loss(labels, score)) == pytest.approx(6 / 4 + 0.5, abs=1e-5)
+    # Of one class alone.
+    assert float(loss(labels[:4], score[:4])) == pytest.approx(6 / 4, abs=1e-5)
+    assert float(loss(labels[4:], score[4:])) == pytest.approx(0.5, abs=1e-5)
+
+
+@pytest.mark.tensorflow
+def test_isolate_pulls_real_ones_from_afar():
+    """Where the probability is 1 in float32, the kept logits still have a gradient."""
+    for label, sign in ((0.0, 1), (1.0, 0)):
+
+        def loss(far, label=label):
+            return IsolateLoss()(np.array([[label]], "float32"), CentreDistance()(far))
+
+        ((found,), _) = gradients(loss, [np.array([[30.0]], "float32")])
+        np.testing.assert_allclose(found, [[sign]], rtol=1e-5)
+
+
+def test_isolate_config_makes_the_same_loss():
+    loss = keras.saving.deserialize_keras_object(
+        json.loads(json.dumps(keras.saving.serialize_keras_object(IsolateLoss(0.5, 2.0))))
+    )
+    assert (loss.r_real, loss.r_fake) == (0.5, 2.0)
+    with pytest.raises(ValueError, match="0 <= r_real < r_fake"):
+        IsolateLoss(2.0, 1.0)

@@ -141,3 +141,58 @@ def test_extreme_gradients(gradient):
 def test_refuses_amsgrad():
     with pytest.raises(ValueError, match="no AMSGrad"):
         AdamL2(amsgrad=True)
+
+
+def numpy_adam(weights, gradients, rate, decay):
+    """The weights after every step of Kingma and Ba's algorithm 1, in float64."""
+    m = v = 0.0
+    for t, gradient in enumerate(gradients, 1):
+        gradient = gradient + decay * weights
+        m, v = 0.9 * m + 0.1 * gradient, 0.999 * v + 0.001 * gradient**2
+        weights = weights - rate * (m / (1 - 0.9**t)) / (np.sqrt(v / (1 - 0.999**t)) + 1e-8)
+        yield weights
+
+
+def test_step_factors_scale_the_steps_of_some_variables():
+    rng = np.random.default_rng(0)
+    names = {"stem_conv": 1 / 16, "stem_extra_conv": 0.5, "other": 1.0, "x_stem_conv": 1.0}
+    variables = {name: keras.Variable(rng.normal(size=5), "float32", name=name) for name in names}
+    starts = {name: np.asarray(to_numpy(value), np.float64) for name, value in variables.items()}
+    # Of different sizes, which Adam makes steps of one size.
+    gradients = {name: 10.0**at * rng.normal(size=(8, 5)) for at, name in enumerate(names)}
+    optimizer = AdamL2(
+        0.02, weight_decay=0.1, step_factors={"stem_": 1 / 16, "stem_extra": 0.5, "missing": 7}
+    )
+    optimizer.build(list(variables.values()))
+    expected = {
+        name: numpy_adam(starts[name], gradients[name], 0.02 * factor, 0.1)
+        for name, factor in names.items()
+    }
+    for step in range(8):
+        optimizer.apply([ops.convert_to_tensor(gradients[n][step], "float32") for n in names])
+        for name, variable in variables.items():
+            np.testing.assert_allclose(
+                to_numpy(variable), next(expected[name]), rtol=1e-5, atol=1e-6, err_msg=name
+            )
+
+
+def test_step_factors_are_in_the_config(tmp_path):
+    x = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
+    model = keras.Sequential(
+        [keras.Input((3,)), keras.layers.Dense(2, name="first"), keras.layers.Dense(1)]
+    )
+    model.compile(AdamL2(0.01, step_factors={"first/kernel": 0.5}), "mse")
+    before = to_numpy(model.layers[0].kernel), to_numpy(model.layers[1].kernel)
+    model.fit(x, x[:, :1], batch_size=8, verbose=0)
+    # A first step of Adam is as long as the rate.
+    for layer, start, step in zip(model.layers, before, (0.005, 0.01), strict=True):
+        np.testing.assert_allclose(np.abs(to_numpy(layer.kernel) - start), step, rtol=1e-3)
+    model.save(tmp_path / "model.keras")
+    reloaded = keras.models.load_model(tmp_path / "model.keras")
+    assert reloaded.optimizer.step_factors == {"first/kernel": 0.5}
+
+
+@pytest.mark.parametrize("factor", [0, -1, float("inf"), float("nan")])
+def test_refuses_factors_that_are_not_positive(factor):
+    with pytest.raises(ValueError, match=r"must be positive numbers\. Received"):
+        AdamL2(step_factors={"first": factor})

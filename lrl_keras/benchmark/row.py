@@ -40,7 +40,7 @@ def _keras(path, threads):
     tf.config.threading.set_intra_op_parallelism_threads(threads)
 
     model = load(path)
-    faces = _faces(model.image_size)
+    faces = _faces(model.input_shape[1:])
 
     def run(batch):
         model.predict_on_batch(faces[:batch].astype(np.float32))
@@ -52,15 +52,17 @@ def _exported(path, threads):
     from lrl_keras.saving import runtimes
 
     runtime = runtimes.load(path, threads)
-    faces = _faces(runtime.image_size)
+    faces = _faces(runtime.shape)
     return lambda batch: runtime(faces[:batch]), list(runtime.outputs)
 
 
-def _faces(side, count=64):
+def _faces(shape, count=64):
+    *frames, side, _, _ = shape
     rng = np.random.default_rng(0)
     # Smooth in places, as faces are: noise alone hides the speed of a processor on zeros.
     small = rng.integers(0, 256, (count, 8, 8, 3), np.uint8)
-    return small.repeat(-(-side // 8), axis=1).repeat(-(-side // 8), axis=2)[:, :side, :side]
+    faces = small.repeat(-(-side // 8), axis=1).repeat(-(-side // 8), axis=2)[:, :side, :side]
+    return np.repeat(faces[:, None], frames[0], axis=1) if frames else faces
 
 
 _KINDS = {

@@ -18,6 +18,7 @@ from lrl_keras.data import fresh, sampling
 from lrl_keras.data.augment.choices import AUGMENTATIONS, augmentation
 from lrl_keras.data.readers import Cached, Stored, in_file_order
 from lrl_keras.data.records import Records
+from lrl_keras.data.sequences import Sequences, of_frames
 from lrl_keras.errors import InputError
 
 
@@ -28,6 +29,7 @@ def load(
     *,
     methods: Sequence[str] | str | None = None,
     image_size: int | None = None,
+    frames: int = 1,
     seed: int = 0,
     epoch: int = 0,
     shuffle: bool | None = None,
@@ -55,6 +57,10 @@ def load(
         batch_size: examples a batch, at least 1.
         methods: names of forgery methods; forged examples of others are left out. Default: all.
         image_size: side of the images in pixels; default: the records' own.
+        frames: F, faces of an example. Above 1, examples are sequences of a clip's faces, see
+            `lrl_keras.data.sequences`: for `"train"` one of each clip in an epoch, from a random
+            start, otherwise all of them. Balance, shuffling and `batch_size` are theirs, and all
+            frames of a sequence get the same random changes.
         seed: int that the order, the balance and the random changes follow from.
         epoch: number of the first iteration, from 0.
         shuffle: another order each epoch; default: for `"train"` only.
@@ -75,12 +81,13 @@ def load(
         `tf.data.Dataset` of known cardinality, of `(image, targets, sample_weights)`: image
         float32 (B, S, S, 3), RGB, 0..255; targets `label` float32 (B, 1), 1 = forged, and
         `similarity` and `mask`, both the mask, float32 (B, S, S, 1) of 0 and 1; weights float32
-        (B,), 0 for `similarity` and `mask` where the mask is not known.
+        (B,), 0 for `similarity` and `mask` where the mask is not known. Images and masks are
+        (B, F, S, S, ...) where `frames` is above 1.
 
     Raises:
         InputError: records missing or damaged, a split that is empty or cannot be balanced, a
             method that it does not hold, less than one full batch, an argument out of range, too
-            little memory for the cache, or a cache for faces that training forges.
+            little memory for the cache, or a cache for faces that training forges or for sequences.
     """
     training = split == "train"
     shuffle, balance, drop_remainder = (
@@ -91,10 +98,17 @@ def load(
     if augment not in AUGMENTATIONS:
         choices = ", ".join(AUGMENTATIONS)
         raise InputError(f"augment must be one of {choices}. Received: {augment!r}")
-    _check_positive(batch_size=batch_size, image_size=image_size, shuffle_buffer=shuffle_buffer)
+    _check_positive(
+        batch_size=batch_size, image_size=image_size, frames=frames, shuffle_buffer=shuffle_buffer
+    )
     source = Records.open(records).split(split, methods=methods)
     if verify:
         source.verify()
+    # `video` changes faces in the size in which they are stored.
+    decoded_size = None if augment == "video" else image_size
+    sequences = Sequences(source, frames, decoded_size, draw=training) if frames > 1 else None
+    if sequences:
+        source, shuffle_buffer = sequences.source, max(shuffle_buffer // frames, 1)
     if balance:
         source.check_both_classes()
     count = 2 * min(source.totals) if balance else sum(source.totals)
@@ -112,18 +126,21 @@ def load(
             )
         stored_size, decode = source.fresh.image_size, lambda *example: example
     else:
-        reader: Stored | Cached = Stored(source, None if augment == "video" else image_size)
+        if cache and sequences:
+            raise InputError("a cache holds single faces, no sequences of them; leave it out")
+        reader: Stored | Cached | Sequences = sequences or Stored(source, decoded_size)
         if cache:
             reader = Cached(reader)
         stored_size, decode = reader.image_size, reader.training_example
-    change = augmentation(augment, image_size or stored_size)
+    change = (of_frames if sequences else augmentation)(augment, image_size or stored_size)
 
     def one_epoch(number):
         key = tf.stack([tf.constant(seed, tf.int64), number])
         if source.fresh:
             entries = fresh.examples(source, key, shuffle, shuffle_buffer)
         else:
-            entries = sampling.entries(reader, key, shuffle, balance, shuffle_buffer).map(
+            chosen = sequences.of_epoch(key) if sequences else reader
+            entries = sampling.entries(chosen, key, shuffle, balance, shuffle_buffer).map(
                 lambda entry: (entry,)
             )
 

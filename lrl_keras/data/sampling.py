@@ -7,7 +7,7 @@ global one, so that a resumed run could get another order.
 import tensorflow as tf
 
 _INTERLEAVED_SHARDS = 16
-_SHARDS, _EXAMPLES, _CHANGES = range(3)
+_SHARDS, _EXAMPLES, _CHANGES, _STARTS = range(4)
 
 
 def entries(reader, key, shuffle, balance, shuffle_buffer):
@@ -42,6 +42,11 @@ def change_seed(key, position):
     return _fold_in(_fold_in(key, _CHANGES), position)
 
 
+def start_seed(key, clip):
+    """Return the seed (2,) of the start of a clip's sequence in the epoch with `key`."""
+    return _fold_in(_fold_in(key, _STARTS), clip)
+
+
 def _balanced(reader, key):
     source = reader.source
     larger = int(source.totals[1] > source.totals[0])
@@ -74,7 +79,7 @@ def _taken(total, wanted, key):
 
 def _shuffled(entries, key, shuffle_buffer):
     def shuffle(number, block):
-        indices = tf.range(tf.size(block))
+        indices = tf.range(tf.shape(block)[0])
         seed = _fold_in(key, number)
         indices = tf.random.experimental.stateless_shuffle(indices, seed)
         return tf.data.Dataset.from_tensor_slices(tf.gather(block, indices))

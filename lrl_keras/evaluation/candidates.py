@@ -82,10 +82,12 @@ class _Scorer:
     """A `Runtime` with the face of a Keras model."""
 
     def __init__(self, runtime):
-        self.image_size, self._runtime = runtime.image_size, runtime
+        *frames, self.image_size, _, _ = runtime.shape
+        self.frames = frames[0] if frames else 1
+        self._runtime = runtime
 
     def predict_on_batch(self, images):
-        return self._runtime(images.numpy())
+        return self._runtime(images)
 
 
 def named(paths: Sequence[str | os.PathLike[str]]) -> dict[str, TrainedRun | ExportedFile]:

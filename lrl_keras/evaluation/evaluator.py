@@ -28,7 +28,8 @@ def evaluate(
     """Score every face of a split and measure how well the scores separate real from forged.
 
     A video's score is the mean over its frames; videos are told apart by (dataset, method, video).
-    Each method is measured against all real faces of the split.
+    Each method is measured against all real faces of the split. A detector of sequences gives each
+    of their faces the score of the sequence, see `lrl_keras.data.sequences`.
 
     Args:
         model: one of `lrl_keras.models.DETECTORS`.

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from lrl_keras import data
 from lrl_keras.data.records import Records, names_of
+from lrl_keras.data.sequences import Scores
 from lrl_keras.errors import InputError
 from lrl_keras.evaluation import metrics_report
 from lrl_keras.media import images
@@ -124,19 +125,19 @@ def _score(models, batches, cells, seed, bar):
     known = collections.defaultdict(list)
     scores = {name: collections.defaultdict(list) for name in models}
     changed = collections.defaultdict(list)
+    scorers = {(name, cell): Scores(model) for name, model in models.items() for cell in cells}
     sizes = sorted({model.image_size for model in models.values()})
     pool = ThreadPoolExecutor(hardware.cores())
     try:
         for cell, found in _in_order(pool, _tasks(batches, cells, seed, sizes, known)):
-            shares, faces = zip(*found, strict=True)
+            shares, clips, faces = zip(*found, strict=True)
             changed[cell].extend(shares)
-            stacked = {
-                size: np.stack([face[size] for face in faces]).astype(np.float32) for size in sizes
-            }
             for name, model in models.items():
-                outputs = model.predict_on_batch(stacked[model.image_size])
-                scores[name][cell].extend(np.asarray(outputs["label"])[:, 0].tolist())
+                stacked = np.stack([face[model.image_size] for face in faces]).astype(np.float32)
+                scores[name][cell] += scorers[name, cell].add(stacked, clips)
             bar.update(len(found))
+        for (name, cell), scorer in scorers.items():
+            scores[name][cell] += scorer.finish()
     finally:
         pool.shutdown(cancel_futures=True)
     arrays = {name: {cell: np.array(v) for cell, v in of.items()} for name, of in scores.items()}
@@ -153,8 +154,7 @@ def _tasks(batches, cells, seed, sizes, known):
         described = metrics_report.described(batch)
         for name, values in described.items():
             known[name].extend(values)
-        keys = zip(*(described[name] for name in _KEY), strict=True)
-        named = list(zip(faces, keys, strict=True))
+        named = list(zip(faces, zip(*(described[name] for name in _KEY), strict=True), strict=True))
         for cell in cells:
             yield cell, [(face, key, cell, seed, sizes) for face, key in named]
 
@@ -172,7 +172,7 @@ def _in_order(pool, tasks):
 
 
 def _prepare(face, key, cell, seed, sizes):
-    """Return the share of changed pixels, and the degraded face in every size a model wants."""
+    """Return the share of changed pixels, the clip, and the face in every size a model wants."""
     degraded = face if cell is None else degrade(face, *cell, seed=seed, face=key)
     share = float((degraded != face).any(axis=-1).mean())
     if cell is not None and share == 0 and not may_stay(face, cell[0]):
@@ -184,7 +184,7 @@ def _prepare(face, key, cell, seed, sizes):
         )
     # On the processor, where the faces of training and evaluation are resized.
     with keras.device("cpu"):
-        return share, {size: np.asarray(images.resize(degraded, size)) for size in sizes}
+        return share, key[:-1], {size: np.asarray(images.resize(degraded, size)) for size in sizes}
 
 
 def _compared(columns, scores, changed):

@@ -8,9 +8,12 @@ import numpy as np
 from tqdm import tqdm
 
 from lrl_keras import data
+from lrl_keras.data.sequences import Scores
 from lrl_keras.evaluation import metrics_report
 from lrl_keras.system import files
 
+# Columns that tell a video from others.
+_CLIP = ("dataset", "method", "video")
 _COLUMNS = {"score": float, "label": int, "dataset": str, "method": str, "video": str, "frame": int}
 
 
@@ -18,7 +21,8 @@ def score(model, records, split, methods, batch_size, total, *, title=None, prog
     """Score every face of a split once, in the order of the records.
 
     Args:
-        model: has `image_size`, and `predict_on_batch` from images to a dict with `"label"` (B, 1).
+        model: has `image_size`, `frames`, and `predict_on_batch` from images to a dict with
+            `"label"` (B, 1).
         records: `Records`.
         split: name of the split, or `"all"`.
         methods: names of forgery methods, `None` for all.
@@ -33,23 +37,26 @@ def score(model, records, split, methods, batch_size, total, *, title=None, prog
     batches = data.examples(
         records, split, methods=methods, image_size=model.image_size, batch_size=batch_size
     )
+    scores = Scores(model)
     columns = {name: [] for name in _COLUMNS}
     with tqdm(
         total=total, unit="face", desc=title or split, file=sys.stderr, disable=not progress
     ) as bar:
         for batch in batches:
-            scores = model.predict_on_batch(batch["image"])["label"]
-            columns["score"].extend(scores[:, 0].tolist())
-            for name, values in metrics_report.described(batch).items():
+            described = metrics_report.described(batch)
+            clips = list(zip(*(described[name] for name in _CLIP), strict=True))
+            columns["score"].extend(scores.add(batch["image"].numpy(), clips))
+            for name, values in described.items():
                 columns[name].extend(values)
-            bar.update(len(scores))
+            bar.update(len(clips))
+    columns["score"].extend(scores.finish())
     return {name: np.array(values) for name, values in columns.items()}
 
 
 def video_numbers(frames):
     """Number the videos of faces, told apart by (dataset, method, video), as they first appear."""
     numbers = {}
-    keys = zip(*(frames[name].tolist() for name in ("dataset", "method", "video")), strict=True)
+    keys = zip(*(frames[name].tolist() for name in _CLIP), strict=True)
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys])
 
 

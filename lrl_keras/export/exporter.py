@@ -87,6 +87,11 @@ def export(
     if quantize == "int8" and not kind.int8:
         having = ", ".join(name for name, each in FORMATS.items() if each.int8)
         raise InputError(f"{format} has no int8; choose one of {having}")
+    if quantize == "int8" and model.frames > 1:
+        raise InputError(
+            f"int8 is calibrated on single faces; {model.NAME} takes sequences of {model.frames}: "
+            "choose none or float16"
+        )
     if (quantize == "int8") != (calibration is not None):
         raise InputError(
             "int8, and nothing else, needs records to calibrate it: `calibration=RECORDS`"
@@ -104,6 +109,7 @@ def export(
         outputs=tuple(name for name in runtimes.OUTPUTS if name in form.output),
         input_type=input_type,
         quantize=quantize,
+        frames=model.frames,
     )
     with _scratch(os.path.dirname(place), is_new) as scratch:
         measured = None if calibration is None else Calibration.of(calibration, model.image_size)

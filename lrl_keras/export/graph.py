@@ -17,10 +17,10 @@ def function(form, chosen):
         chosen: `lrl_keras.export.chosen.Chosen`.
 
     Returns:
-        `tf.function` of one tensor, `images` (B, S, S, 3), to a dict of float32 tensors.
+        `tf.function` of one tensor, `images` (B, S, S, 3), of sequences (B, F, S, S, 3), to a dict
+        of float32 tensors.
     """
-    side = chosen.image_size
-    spec = tf.TensorSpec((None, side, side, 3), chosen.input_type, name="images")
+    spec = tf.TensorSpec((None, *chosen.shape), chosen.input_type, name="images")
 
     @tf.function(input_signature=[spec])
     def run(images):

@@ -103,7 +103,7 @@ def _faces(count, chosen):
     """Make crops of photographs with noise, of the type that the file takes."""
     rng, side = np.random.default_rng([_SEED, count]), chosen.image_size
     faces = []
-    for index in range(count):
+    for index in range(count * chosen.frames):
         photograph = getattr(skimage.data, _PHOTOGRAPHS[index % len(_PHOTOGRAPHS)])()
         cut = int(rng.integers(100, 250))
         y, x = (int(rng.integers(length - cut)) for length in photograph.shape[:2])
@@ -112,7 +112,7 @@ def _faces(count, chosen):
         # Grain, stronger on some faces than on others, so that the frequency stream sees a signal.
         face += rng.normal(0, 3 * (index % 3), face.shape)
         faces.append(np.clip(face, 0, 255))
-    stacked = np.stack(faces)
+    stacked = np.stack(faces).reshape(-1, *chosen.shape)
     return np.rint(stacked).astype(np.uint8) if chosen.input_type == "uint8" else stacked
 
 

@@ -35,7 +35,7 @@ def write(form, folder, chosen, calibration):
     """Write a SavedModel that needs nothing but TensorFlow.
 
     Its signatures: `serving_default`, images in; `serve_bytes`, encoded JPEG or PNG face crops
-    in; `label_only`, images in and the label alone out.
+    in; `label_only`, images in and the label alone out. Of sequences there is no `serve_bytes`.
 
     Args:
         form: model of `inference_form`.
@@ -58,11 +58,12 @@ def write(form, folder, chosen, calibration):
     # Grappler leaves out of `label_only` what the label does not need.
     signatures = {
         "serving_default": run,
-        "serve_bytes": tf.function(from_bytes, input_signature=[strings]),
         "label_only": tf.function(
             lambda images: {"label": run(images)["label"]}, input_signature=[images]
         ),
     }
+    if chosen.frames == 1:
+        signatures["serve_bytes"] = tf.function(from_bytes, input_signature=[strings])
     tf.saved_model.save(
         tf.Module(),
         folder,
@@ -70,7 +71,7 @@ def write(form, folder, chosen, calibration):
         # The custom gradient of swish is of use in training alone, and cannot be written.
         tf.saved_model.SaveOptions(experimental_custom_gradients=False),
     )
-    _write_warmup(folder, images)
+    _write_warmup(folder, images, signatures)
 
 
 def write_configs(folder):
@@ -101,26 +102,24 @@ def _with_constants(form, halved):
     return run
 
 
-def _write_warmup(folder, images):
+def _write_warmup(folder, images, signatures):
     """Write the requests that TensorFlow Serving sends itself before it says that it is ready."""
     from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
 
     extra = os.path.join(folder, "assets.extra")
     os.makedirs(extra)
-    gray = np.full(images.shape[1:], 127, np.uint8)
-    png = tf.io.encode_png(gray).numpy()
+    gray = np.full(images.shape[1:], 127, images.dtype.as_numpy_dtype)
+    inputs = {"serving_default": ("images", gray), "label_only": ("images", gray)}
+    if "serve_bytes" in signatures:
+        png = tf.io.encode_png(gray.astype(np.uint8)).numpy()
+        inputs["serve_bytes"] = "image_bytes", np.array(png, object)
     with tf.io.TFRecordWriter(os.path.join(extra, "tf_serving_warmup_requests")) as writer:
         for count in _WARMED_UP:
-            faces = np.stack([gray] * count).astype(images.dtype.as_numpy_dtype)
-            for signature, name, values in (
-                ("serving_default", "images", faces),
-                ("label_only", "images", faces),
-                ("serve_bytes", "image_bytes", np.array([png] * count, object)),
-            ):
+            for signature, (name, value) in inputs.items():
                 request = predict_pb2.PredictRequest()
                 request.model_spec.name = NAME
                 request.model_spec.signature_name = signature
-                request.inputs[name].CopyFrom(tf.make_tensor_proto(values))
+                request.inputs[name].CopyFrom(tf.make_tensor_proto(np.stack([value] * count)))
                 log = prediction_log_pb2.PredictionLog(
                     predict_log=prediction_log_pb2.PredictLog(request=request)
                 )

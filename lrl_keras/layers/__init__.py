@@ -1,9 +1,11 @@
 """Layers of the paper and of compared systems, for any Keras model on any Keras backend."""
 
 from lrl_keras.layers.bilinear_resize import BilinearResize
+from lrl_keras.layers.centre_distance import CentreDistance
 from lrl_keras.layers.co_occurrence import CoOccurrence
 from lrl_keras.layers.constrained_conv import Bayar, ConstrainedConv2D
 from lrl_keras.layers.frequency_filter import FrequencyFilter, dct_matrix
+from lrl_keras.layers.laplacian_of_gaussian import LaplacianOfGaussian
 from lrl_keras.layers.map_statistics import MapStatistics
 from lrl_keras.layers.patch_similarity import PatchSimilarity, similarity_target
 from lrl_keras.layers.rfam import RFAM
@@ -13,9 +15,11 @@ __all__ = [
     "RFAM",
     "Bayar",
     "BilinearResize",
+    "CentreDistance",
     "CoOccurrence",
     "ConstrainedConv2D",
     "FrequencyFilter",
+    "LaplacianOfGaussian",
     "MapStatistics",
     "PatchSimilarity",
     "SoftCoOccurrence",

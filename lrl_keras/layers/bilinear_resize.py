@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 
-def _interpolation_matrix(source, target):
+def interpolation_matrix(source, target):
     """Compute weights of linear interpolation between pixel centres: float32 (target, source)."""
     centres = np.clip((np.arange(target) + 0.5) * source / target - 0.5, 0, source - 1)
     below = np.floor(centres).astype(int)
@@ -59,8 +59,8 @@ class BilinearResize(keras.layers.Layer):
             )
         _, height, width, _ = input_shape
         self.input_spec = keras.layers.InputSpec(ndim=4, axes={1: height, 2: width})
-        self._rows = _interpolation_matrix(height, self.height)
-        self._columns = _interpolation_matrix(width, self.width)
+        self._rows = interpolation_matrix(height, self.height)
+        self._columns = interpolation_matrix(width, self.width)
 
     def call(self, maps: Any) -> Any:
         _, height, width, channels = maps.shape

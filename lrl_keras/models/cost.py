@@ -10,6 +10,8 @@ import keras
 def multiply_adds(model: keras.Model) -> dict[str, int]:
     """Count the multiply-adds of one forward pass of one image, for each part of the model.
 
+    Of a detector of sequences it is one sequence.
+
     Convolutions, dense layers and matrix products are counted; operations that take one step per
     entry (normalisation, activation, padding, sums, products of attention) are not. A layer that is
     not Keras's own says what it costs by its method `multiply_adds`.
@@ -28,13 +30,16 @@ def multiply_adds(model: keras.Model) -> dict[str, int]:
         else:
             cost = _layer_cost(layer)
         if cost:
-            parts[layer.name] = cost
+            parts[layer.name] = cost * getattr(model, "frames", 1)
     return {**parts, "total": sum(parts.values())}
 
 
 def _layer_cost(layer):
     if hasattr(layer, "multiply_adds"):
         return layer.multiply_adds()
+    if isinstance(layer, keras.layers.Bidirectional):
+        # Of one frame: each of its kernels is used once.
+        return sum(math.prod(kernel.shape) for kernel in layer.weights if len(kernel.shape) == 2)
     if isinstance(layer, keras.layers.Dense):
         return math.prod(layer.kernel.shape)
     if isinstance(layer, keras.layers.SeparableConv2D):

@@ -10,6 +10,7 @@ import keras
 from lrl_keras.errors import InputError
 from lrl_keras.losses import LabelLoss
 from lrl_keras.metrics import EqualErrorRate
+from lrl_keras.models.checked import checked_integer as checked_integer
 from lrl_keras.optimizers import SCHEDULES, AdamL2
 from lrl_keras.system.options import Option
 
@@ -73,9 +74,13 @@ class Detector(keras.Model):
       other than LRL's.
     - `LOSS_OPTIONS`: `Option` by name, the arguments of its method `objectives`.
     - `NOT_EXPORTED`: reason by name of a format or a quantisation that it cannot be exported to.
+    - `STEP_FACTORS`: see `lrl_keras.optimizers.AdamL2`, where layers learn slower than others.
     - `adapt`, where something is computed from the training faces before the first step.
+    - `frames`, an option, where it looks at sequences.
 
     Attributes:
+        frames: F, frames of one example. Where it is not 1, the input is (B, F, S, S, 3): F faces
+            of one clip in the order of time.
         image_size: side S of the input in pixels.
         patches: k of the output `"similarity"`, where there is one.
         crop_margin: side of the face crop over the longer side of the detected face.
@@ -89,7 +94,9 @@ class Detector(keras.Model):
         "label_weight": Option(1.0, "weight of the label loss", least=0, most=1e6)
     }
     NOT_EXPORTED: ClassVar[dict[str, str]] = {}
+    STEP_FACTORS: ClassVar[dict[str, float]] = {}
 
+    frames: int = 1
     image_size: int
     crop_margin: float
     crop_size: int
@@ -148,12 +155,11 @@ class Detector(keras.Model):
         """Compile with the paper's settings where no others are given.
 
         Args:
-            optimizer: defaults to `AdamL2()`.
+            optimizer: defaults to `AdamL2()`, with the detector's `STEP_FACTORS`.
             loss, loss_weights: default to those of `objectives` (Eq. 10 to 13, Sec. 4.1).
             metrics: defaults to accuracy, AUC and EER of `"label"`.
             schedule: factor of the learning rate in `fit`, see `lrl_keras.optimizers.SCHEDULES`.
-                Defaults to halving the rate every ten epochs (Sec. 4.1) where no optimizer is
-                given, and to `None`, a constant rate, where one is.
+                Default: halving every ten epochs (Sec. 4.1) without an optimizer, else constant.
             **kwargs: further arguments of `keras.Model.compile`.
         """
         if loss is None:
@@ -161,7 +167,7 @@ class Detector(keras.Model):
             loss_weights = weights if loss_weights is None else loss_weights
         if schedule is None and optimizer is None:
             schedule = SCHEDULES["halving"]()
-        optimizer = AdamL2() if optimizer is None else optimizer
+        optimizer = AdamL2(step_factors=self.STEP_FACTORS) if optimizer is None else optimizer
         if metrics is None:
             # Keras puts the output's name before the metric's where there are several outputs.
             prefix = "label_" if len(self.output) == 1 else ""
@@ -241,12 +247,3 @@ class Detector(keras.Model):
         cls, config: dict[str, Any], custom_objects: dict[str, Any] | None = None
     ) -> Detector:
         return cls(**config)
-
-
-def checked_integer(name: str, value: int, least: int, most: int) -> int:
-    """Return `value` as int; bounded, so that a foreign configuration cannot exhaust the memory."""
-    if int(value) != value or not least <= value <= most:
-        raise ValueError(
-            f"`{name}` must be an integer from {least} to {most}. Received: {name}={value}"
-        )
-    return int(value)

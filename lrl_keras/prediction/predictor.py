@@ -43,6 +43,8 @@ def predict(
     out there, unless there is no other: then the most confident one is taken. A video's faces are
     followed over evenly spaced frames, and detections that do not persist are left out; a frame's
     score is the highest of its faces, and the video's score the mean over the frames with a face.
+    A detector of sequences scores each face of a video over the frames taken, see
+    `lrl_keras.data.sequences`; an image is repeated for it.
 
     Args:
         model: one of `lrl_keras.models.DETECTORS`.
@@ -73,8 +75,8 @@ def predict(
         - `frames` (video): list of dicts with `frame` (index from 0), `score` and `faces`.
         - `frames_expected`, `frames_decoded` (video): frames asked for and frames that could be
           read; `frames_without_face`: their indices.
-        - `warning`, one line: no face was found, a video is damaged or cut off, or an image file
-          holds more than one image.
+        - `warning`, one line: no face was found, a video is damaged or cut off, an image file
+          holds more than one image, or an image was repeated as a sequence.
         - `overlay`: path of the PNG or MP4, if asked for.
 
     Raises:
@@ -147,6 +149,11 @@ def _of_images(scorer, waiting, folder):
             "faces": [face.as_dict() for face in found],
         }
         problems = [] if found else [NO_FACE]
+        if found and scorer.frames > 1:
+            problems.append(
+                f"one image, repeated as the {scorer.frames} frames of a sequence, which the "
+                "detector was trained on; give it videos"
+            )
         if count > 1:
             problems.append(f"holds {count} images, of which the first one is scored")
         if problems:

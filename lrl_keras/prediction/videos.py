@@ -126,25 +126,35 @@ def _score_frames(scorer, video, indices, decoded, crops=None, crop_size=None):
             given = [_inside(video.path, image, crops[index]) for index, image in batch]
         if decoded is not None:
             decoded.extend(batch)
-        scored = scorer([image for _, image in batch], given, crop_size)
-        frames.update(zip((index for index, _ in batch), scored, strict=True))
+        found_in = scorer if scorer.frames == 1 else scorer.cut
+        found = found_in([image for _, image in batch], given, crop_size)
+        frames.update(zip((index for index, _ in batch), found, strict=True))
     if not frames:
         raise InputError(
             f"{shown(video.path)}: none of {len(indices)} frames can be decoded; "
             "the file is damaged"
         )
-    if crops is None and scorer.detector is not None:
-        frames = _persistent(frames)
-    return frames
-
-
-def _persistent(frames):
-    tracks = persistent_tracks([[face.face for face in found] for found in frames.values()])
-    kept = [{track[place] for track in tracks if place in track} for place in range(len(frames))]
+    tracks = _tracks(list(frames.values()), crops is None and scorer.detector is not None)
+    scored = {}
+    for track in tracks:
+        scores = track if scorer.frames == 1 else scorer.track(track)
+        scored.update((id(each), score) for each, score in zip(track, scores, strict=True))
     return {
-        index: [face for face in found if face.face in kept[place]]
-        for place, (index, found) in enumerate(frames.items())
+        index: [scored[id(each)] for each in found if id(each) in scored]
+        for index, found in frames.items()
     }
+
+
+def _tracks(rows, follow):
+    """Return the faces of each track in the order of time; without `follow`, of each place."""
+    if not follow:
+        places = range(max(map(len, rows)))
+        return [[row[place] for row in rows if place < len(row)] for place in places]
+    of = [{each.face: each for each in row} for row in rows]
+    return [
+        [of[number][face] for number, face in sorted(track.items())]
+        for track in persistent_tracks([list(row) for row in of])
+    ]
 
 
 def _inside(path, image, crops):

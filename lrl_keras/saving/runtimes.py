@@ -30,29 +30,33 @@ OUTPUTS = ("label", "similarity", "mask")
 class Runtime:
     """An exported network that answers.
 
-    Called with `images`, uint8 or float32 (B, S, S, 3), RGB, 0..255, it returns a dict of float32
-    arrays: `"label"` (B, 1) and, where the file has them, `"similarity"` (B, k², k²) and `"mask"`
-    (B, S, S, 1). It may be called from several threads.
+    Called with `images`, uint8 or float32 (B, S, S, 3), of sequences (B, F, S, S, 3), RGB, 0..255,
+    it returns a dict of float32 arrays: `"label"` (B, 1) and, where the file has them,
+    `"similarity"` (B, k², k²) and `"mask"` (B, S, S, 1). It may be called from several threads.
 
     Attributes:
         path: the file, or for a SavedModel the folder.
         format: one of `lrl_keras.saving.formats.FORMATS`.
-        image_size: S, pixels.
+        shape: of one input, (S, S, 3), or of a sequence of faces, (F, S, S, 3).
         outputs: names of its outputs.
     """
 
     path: str
     format: str
-    image_size: int
+    shape: tuple[int, ...]
     outputs: tuple[str, ...]
     _run: Callable = dataclasses.field(repr=False)
 
+    @property
+    def image_size(self) -> int:
+        """S, pixels."""
+        return self.shape[-2]
+
     def __call__(self, images: np.ndarray) -> dict[str, np.ndarray]:
         images = np.asarray(images)
-        expected = (self.image_size, self.image_size, 3)
-        if images.ndim != 4 or images.shape[1:] != expected or not len(images):
+        if not images.ndim or images.shape[1:] != self.shape or not len(images):
             raise InputError(
-                f"{self.path}: takes images of shape (B, {', '.join(map(str, expected))}), "
+                f"{self.path}: takes images of shape (B, {', '.join(map(str, self.shape))}), "
                 f"received {images.shape}"
             )
         if images.dtype not in (np.uint8, np.float32):
@@ -87,13 +91,13 @@ def load(path: str | os.PathLike[str], threads: int | None = None) -> Runtime:
             f"{path}: needs {kind.runtime} ({error}); {how_to_install('export')}"
         ) from None
     try:
-        size, outputs, run = kind.load(module, file, threads or cores())
+        shape, outputs, run = kind.load(module, file, threads or cores())
     except InputError:
         raise
     except Exception as error:  # Each runtime raises types of its own.
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise InputError(f"{path}: cannot be loaded ({reason}); export it again") from error
-    return Runtime(file, kind.name, size, tuple(sorted(outputs, key=OUTPUTS.index)), run)
+    return Runtime(file, kind.name, shape, tuple(sorted(outputs, key=OUTPUTS.index)), run)
 
 
 def _compare_with_report(file):

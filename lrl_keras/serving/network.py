@@ -51,6 +51,12 @@ class Network:
             raise InputError(
                 f"name must consist of letters, digits, '_', '-' and '.'. Received: {name!r}"
             )
+        # What is called like a runtime may know its side alone.
+        if len(getattr(runtime, "shape", ())) == 4:
+            raise InputError(
+                f"{runtime.path}: takes sequences of {runtime.shape[0]} faces, and requests hold "
+                "single ones; run it with `lrl_keras.saving.runtimes.load`"
+            )
         about = _about(runtime.path)
         size = runtime.image_size
         try:

@@ -67,6 +67,7 @@ def compile(model: Detector, settings: Settings) -> None:
         AdamL2(
             settings.learning_rate,
             settings.weight_decay,
+            step_factors=model.STEP_FACTORS if settings.protocol == "paper" else {},
             use_ema=settings.averaging > 0,
             ema_momentum=settings.averaging,
         ),

@@ -48,6 +48,8 @@ class Images(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         outputs = self.model.predict_on_batch(self._images)
         shown = {"face": self._images / 255, "mask": self._masks}
+        if self._images.ndim == 5:  # Of a sequence, the first frame.
+            shown = {name: sequences[:, 0] for name, sequences in shown.items()}
         if "mask" in outputs:
             shown["mask_predicted"] = outputs["mask"]
         if self._frequency is not None:

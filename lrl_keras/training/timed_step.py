@@ -30,10 +30,10 @@ def prepared(path, threads):
     stack.enter_context(repeatable(0))
     atexit.register(stack.close)
     model = networks.load_compiled(path)
-    rng, side = np.random.default_rng(0), model.image_size
-    faces = rng.integers(0, 256, (_MOST, side, side, 3)).astype(np.float32)
+    rng, shape = np.random.default_rng(0), model.input_shape[1:]
+    faces = rng.integers(0, 256, (_MOST, *shape)).astype(np.float32)
     labels = np.arange(_MOST, dtype=np.float32)[:, None] % 2
-    masks = (rng.random((_MOST, side, side, 1)) < 0.3).astype(np.float32)
+    masks = (rng.random((_MOST, *shape[:-1], 1)) < 0.3).astype(np.float32)
     targets = {"label": labels, "similarity": masks, "mask": masks}
 
     def run(batch):

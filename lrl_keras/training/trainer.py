@@ -94,6 +94,8 @@ def _fit(records, run, settings, verbose):
         "image_size": settings.image_size,
         "batch_size": settings.batch_size,
         "methods": settings.methods,
+        # An option of detectors of sequences.
+        "frames": settings.content().get("frames", 1),
     }
     # The best epoch is chosen by the AUC, which needs both.
     records.split("val", methods=settings.methods).check_both_classes()

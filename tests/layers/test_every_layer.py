@@ -21,6 +21,7 @@ CASES = {
     "statistics": (lambda: layers.MapStatistics(), 1, (17, 8, 4)),
     "co_occurrence": (lambda: layers.CoOccurrence(), 1, (13, 20, 3)),
     "soft_co_occurrence": (lambda: layers.SoftCoOccurrence(), 1, (13, 20, 3)),
+    "laplacian": (lambda: layers.LaplacianOfGaussian(3), 1, (17, 8, 4)),
 }
 # Those that take images, float32 under every policy.
 PIXELS = ("frequency", "co_occurrence", "soft_co_occurrence")

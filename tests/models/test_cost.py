@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from lrl_keras import LRL, layers
-from lrl_keras.models import BACKBONES, multiply_adds
+from lrl_keras.models import BACKBONES, build, multiply_adds
 
 MARKS = {
     "efficientnet_b4": [pytest.mark.long, pytest.mark.tensorflow],
@@ -105,3 +105,14 @@ def test_deepfakebench_decoder_costs_more_than_both_encoders_of_tiny():
 
 def test_a_resize_to_the_same_size_costs_nothing():
     assert multiply_adds(one(layers.BilinearResize(8, 9), (8, 9, 4))) == {"total": 0}
+
+
+def test_a_sequence_costs_its_frames():
+    small = {"image_size": 32, "growth": 4, "depth": 1, "units": 3}
+    costs = [multiply_adds(build("two_branch", frames=frames, **small)) for frames in (2, 6)]
+    assert {name: 3 * cost for name, cost in costs[0].items()} == costs[1]
+    # Maps of 8 x 8 x 8, three scales: two products with 8 x 8 matrices, and 8 filters.
+    assert costs[0]["log_filter"] == 2 * (3 * 8 * 8 * 8) * (8 + 8 + 8)
+    features = build("two_branch", frames=2, **small).get_layer("embedding").input.shape[-1]
+    # Four gates of three units, both ways, of the features and of the state.
+    assert costs[0]["embedding"] == 2 * 2 * 12 * (features + 3)

@@ -36,11 +36,14 @@ def small(name):
         for key, option in options.items()
         if option.type is int and not option.many
     }
-    return chosen | ({"backbone": "tiny", "weights": None} if "backbone" in options else {})
+    others = {"backbone": "tiny", "weights": None}
+    return chosen | {key: value for key, value in others.items() if key in options}
 
 
 def chosen(name, epochs=2):
-    given = {"epochs": epochs, "batch_size": 8, "head_epochs": 0, "averaging": 0.0}
+    # There are four sequences in an epoch, one of each clip.
+    size = 2 if "frames" in DETECTORS[name].OPTIONS else 8
+    given = {"epochs": epochs, "batch_size": size, "head_epochs": 0, "averaging": 0.0}
     return Settings(name, **given, **small(name))
 
 

@@ -19,8 +19,9 @@ class Format:
     Attributes:
         name: value of `format=` of `lrl_keras.export.export`.
         runtime: name of the module that runs it.
-        load: `load(runtime, file, threads)` gives the side of the images, the names of the outputs
-            and a function from images to a dict of arrays by output.
+        load: `load(runtime, file, threads)` gives the shape of one input, (S, S, 3) or of sequences
+            (F, S, S, 3), the names of the outputs and a function from images to a dict of arrays
+            by output.
         writer: name of a module with `write(form, file, chosen, calibration)`, see
             `lrl_keras.export.onnx`.
         packages: those that writing needs beside TensorFlow: import name to package.

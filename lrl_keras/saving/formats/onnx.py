@@ -26,7 +26,7 @@ def _load(onnxruntime, file, threads):
     run = split(
         lambda images: run_on(alone, images), lambda image: run_on(side_by_side, image), threads
     )
-    return entry.shape[1], names, run
+    return tuple(entry.shape[1:]), names, run
 
 
 FORMAT = Format(

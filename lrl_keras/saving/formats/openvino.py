@@ -21,7 +21,7 @@ def _load(openvino, file, threads):
     run = split(
         lambda images: run_on(alone, images), lambda image: run_on(side_by_side, image), threads
     )
-    return entry.partial_shape[1].get_length(), names, run
+    return tuple(side.get_length() for side in list(entry.partial_shape)[1:]), names, run
 
 
 FORMAT = Format(

@@ -24,7 +24,8 @@ def _load(tf, folder, threads):
         )
         return {name: value.numpy() for name, value in found.items()}
 
-    return spec.shape[1], signature.structured_outputs, split(run_on, run_on, threads)
+    shape = tuple(spec.shape[1:])
+    return shape, signature.structured_outputs, split(run_on, run_on, threads)
 
 
 def _signature(folder, loaded):

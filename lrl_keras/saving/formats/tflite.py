@@ -32,7 +32,7 @@ def _load(litert, file, threads):
     run = split(
         lambda images: run_on(alone, images), lambda image: run_on(side_by_side, image), threads
     )
-    return int(details["shape"][1]), outputs, run
+    return tuple(map(int, details["shape"][1:])), outputs, run
 
 
 FORMAT = Format(

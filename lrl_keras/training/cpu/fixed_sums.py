@@ -2,6 +2,7 @@
 
 import functools
 
+import keras
 import tensorflow as tf
 
 
@@ -17,6 +18,10 @@ def fix(model):
     Args:
         model: a `Detector` on the TensorFlow backend; changed in place.
     """
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.RNN):
+            # Unrolled, the gradient of its kernel is a sum over all steps; a loop adds one by one.
+            layer.unroll = False
     for stage in model.stages:
         stage.call = functools.partial(_call, stage)
 
