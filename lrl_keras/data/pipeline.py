@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from lrl_keras.data import fresh, sampling
+from lrl_keras.data import xray as xrays
 from lrl_keras.data.augment.choices import AUGMENTATIONS, augmentation
 from lrl_keras.data.readers import Cached, Stored, in_file_order
 from lrl_keras.data.records import Records
@@ -34,6 +35,7 @@ def load(
     balance: bool | None = None,
     augment: str | None = None,
     cache: bool = False,
+    xray: bool = False,
     drop_remainder: bool | None = None,
     verify: bool = True,
     shuffle_buffer: int = 2048,
@@ -65,7 +67,8 @@ def load(
             `lrl_keras.data.augment.video.as_in_video`, and the changes of `Strong`) or `"none"`;
             default: `"flip"` for `"train"`, otherwise `"none"`.
         cache: decode every example of the split once, in this call, and keep it in memory: four
-            bytes a pixel, 3.6 GB for 10,000 examples at 299 pixels.
+            bytes a pixel, five with `xray`: 3.6 GB for 10,000 examples at 299 pixels.
+        xray: yield a target for the output `"xray"`, too, see `lrl_keras.data.xray`.
         drop_remainder: leave out the last batch where it is not full; default: for `"train"`
             only.
         verify: compare the shards with the checksums of the manifest first.
@@ -75,7 +78,8 @@ def load(
         `tf.data.Dataset` of known cardinality, of `(image, targets, sample_weights)`: image
         float32 (B, S, S, 3), RGB, 0..255; targets `label` float32 (B, 1), 1 = forged, and
         `similarity` and `mask`, both the mask, float32 (B, S, S, 1) of 0 and 1; weights float32
-        (B,), 0 for `similarity` and `mask` where the mask is not known.
+        (B,), 0 for `similarity` and `mask` where the mask is not known. With `xray` also `xray`,
+        float32 (B, S, S, 1) in [0, 1], whose weight is 0 where a forgery's mask is not known.
 
     Raises:
         InputError: records missing or damaged, a split that is empty or cannot be balanced, a
@@ -112,7 +116,7 @@ def load(
             )
         stored_size, decode = source.fresh.image_size, lambda *example: example
     else:
-        reader: Stored | Cached = Stored(source, None if augment == "video" else image_size)
+        reader: Stored | Cached = Stored(source, None if augment == "video" else image_size, xray)
         if cache:
             reader = Cached(reader)
         stored_size, decode = reader.image_size, reader.training_example
@@ -121,7 +125,7 @@ def load(
     def one_epoch(number):
         key = tf.stack([tf.constant(seed, tf.int64), number])
         if source.fresh:
-            entries = fresh.examples(source, key, shuffle, shuffle_buffer)
+            entries = fresh.examples(source, key, shuffle, shuffle_buffer, xray)
         else:
             entries = sampling.entries(reader, key, shuffle, balance, shuffle_buffer).map(
                 lambda entry: (entry,)
@@ -132,8 +136,9 @@ def load(
             # The real and the forged example of a fresh face come in succession and share their
             # seed: the same changes cannot tell them apart.
             number = position // 2 if source.fresh else position
-            image, mask = change(image, mask, sampling.change_seed(key, number))
-            return image, mask, label, has_mask
+            own = sampling.change_seed(key, number)
+            image, mask = change(image, mask, own)
+            return image, xrays.completed(mask, own) if xray else mask, label, has_mask
 
         changed = entries.enumerate().map(example, tf.data.AUTOTUNE, deterministic=True)
         return changed.batch(batch_size, drop_remainder=drop_remainder)
@@ -210,11 +215,14 @@ def _options():
     return options
 
 
-def _training_batch(image, mask, label, has_mask):
+def _training_batch(image, masks, label, has_mask):
     label = tf.cast(label, tf.float32)[:, None]
-    mask, known = tf.cast(mask, tf.float32), tf.cast(has_mask, tf.float32)
+    mask, known = tf.cast(masks[..., :1], tf.float32), tf.cast(has_mask, tf.float32)
     targets = {"label": label, "similarity": mask, "mask": mask}
     weights = {"label": tf.ones_like(known), "similarity": known, "mask": known}
+    if masks.shape[-1] == 2:
+        targets["xray"] = xrays.target(masks[..., 1:])
+        weights["xray"] = tf.maximum(known, 1 - label[:, 0])
     return tf.cast(image, tf.float32), targets, weights
 
 
