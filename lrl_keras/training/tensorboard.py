@@ -23,7 +23,7 @@ _BEST = {
 
 
 class Images(keras.callbacks.Callback):
-    """Writes faces, frequency images, masks and similarity patterns for TensorBoard.
+    """Writes faces, frequency images, masks, X-rays and similarity patterns for TensorBoard.
 
     Args:
         folder: of the event file.
@@ -48,8 +48,9 @@ class Images(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         outputs = self.model.predict_on_batch(self._images)
         shown = {"face": self._images / 255, "mask": self._masks}
-        if "mask" in outputs:
-            shown["mask_predicted"] = outputs["mask"]
+        for name in ("mask", "xray"):
+            if name in outputs:
+                shown[f"{name}_predicted"] = outputs[name]
         if self._frequency is not None:
             residual = self._frequency.predict_on_batch(self._images)["frequency_filter"]
             # The high-pass image has mean 0; a quarter of the range shows it without clipping much.
