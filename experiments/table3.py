@@ -18,7 +18,7 @@ import sys
 from experiments.study import command, datasets, networks, report
 from experiments.study.grid import Task, runs
 
-NETWORKS = {"Xception": networks.XCEPTION, "LRL": networks.LRL}
+NETWORKS = {row: {"detector": networks.SYSTEMS[row]} for row in ("Xception", "LRL")}
 # AUC and EER.
 PAPER = {
     "Xception": {"Celeb-DF": (36.19, 59.64), "DFDC": (48.98, 50.45), "DFD": (87.86, 21.49)},

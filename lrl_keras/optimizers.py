@@ -185,5 +185,41 @@ class Constant(Schedule):
         return 1.0
 
 
+@keras.saving.register_keras_serializable("lrl_keras")
+class Tenth(Schedule):
+    """Schedule that divides the rate by ten after every `tenth_every` epochs, down to a floor.
+
+    Args:
+        tenth_every: epochs. Defaults to `1`.
+        tenth_floor: smallest factor of the first rate, in [0, 1]. Defaults to `1e-3`: from 1e-3 to
+            1e-6, as FaceForensics++ trained MesoNet.
+
+    Reference: Roessler et al., "FaceForensics++", ICCV 2019.
+    """
+
+    OPTIONS: ClassVar[dict[str, Option]] = {
+        "tenth_every": Option(
+            1, "epochs after which tenth divides the rate by ten", least=1, most=1_000_000
+        ),
+        "tenth_floor": Option(
+            1e-3, "part of the first rate below which tenth does not go", least=0, most=1
+        ),
+    }
+
+    tenth_every: int
+    tenth_floor: float
+
+    def __init__(self, tenth_every: int = 1, tenth_floor: float = 1e-3) -> None:
+        super().__init__(tenth_every=tenth_every, tenth_floor=tenth_floor)
+
+    def __call__(self, epoch: int, epochs: int) -> float:
+        return max(10.0 ** -(epoch // self.tenth_every), self.tenth_floor)
+
+
 # Schedules by the name that the option `--schedule` takes.
-SCHEDULES: dict[str, type[Schedule]] = {"halving": Halving, "cosine": Cosine, "constant": Constant}
+SCHEDULES: dict[str, type[Schedule]] = {
+    "halving": Halving,
+    "cosine": Cosine,
+    "constant": Constant,
+    "tenth": Tenth,
+}

@@ -32,8 +32,11 @@ def _command(*arguments, **options):
 
 @pytest.mark.parametrize(
     "verb",
-    ["prepare", "inspect", "train", "evaluate", "predict", "export", "serve", "benchmark", "demo"],
-)
+    [
+        "prepare", "inspect", "train", "evaluate", "predict", "convert", "export", "serve",
+        "benchmark", "demo",
+    ],
+)  # fmt: skip
 def test_help_names_what_is_read_and_written(verb, capsys):
     with pytest.raises(SystemExit) as caught:
         main([verb, "--help"])

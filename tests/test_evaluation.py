@@ -55,6 +55,7 @@ def test_frame_figures(evaluated):
         assert figures["accuracy"] == pytest.approx(right.mean(), abs=1e-9)
         balanced = (right[labels == 0].mean() + right[labels == 1].mean()) / 2
         assert figures["balanced_accuracy"] == pytest.approx(balanced, abs=1e-9)
+        assert figures["recall"] == pytest.approx(right[labels == 1].mean(), abs=1e-9)
         assert figures["auc"] == pytest.approx(_auc(labels, scores), abs=1e-9)
         thresholds = np.sort(np.unique(scores))[::-1]
         tpr = [0, *((scores[labels == 1] >= t).mean() for t in thresholds)]

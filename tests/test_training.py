@@ -29,7 +29,6 @@ from lrl_keras.plots import drawing
 from lrl_keras.prediction.predictor import predict
 from lrl_keras.saving import checkpoints
 from lrl_keras.saving.run import BEST, CONFIG
-from lrl_keras.system.options import Option
 from lrl_keras.training import callbacks, trainer
 from lrl_keras.training.cpu import fixed_sums, fused_norm
 from lrl_keras.training.cpu.repeatable import repeatable
@@ -119,7 +118,7 @@ def test_compile_and_fit_train_what_the_command_trains(finished, photograph_reco
 
 def test_a_detector_may_have_another_default_of_a_schedules_option(photograph_records, monkeypatch):
     class Slow(lrl_keras.LRL):
-        OPTIONS: ClassVar = {**lrl_keras.LRL.OPTIONS, "halve_every": Option(7, "epochs", least=1)}
+        DEFAULTS: ClassVar = {"halve_every": 7}
 
     monkeypatch.setitem(DETECTORS, "slow", Slow)
     given = {name: SMALL[name] for name in ("backbone", "weights", "image_size", "patches")}

@@ -24,6 +24,10 @@ ROOTS = {
 }
 
 _OF_TRAINING = (
+    "protocol",
+    "backbone",
+    "weights",
+    "image_size",
     "epochs",
     "batch_size",
     "learning_rate",
@@ -54,8 +58,10 @@ class Choice:
         frames_per_video, image_size: of the records, the latter of the networks too.
         backbone: of every network; `None`: of each its own.
         weights: `"imagenet"` or `None`.
-        epochs, batch_size, learning_rate, halve_every: as in `lrl_keras.training.Settings`.
-        cache, precision: as there.
+        protocol, epochs, batch_size, learning_rate, halve_every, cache, precision: as in
+            `lrl_keras.training.Settings`.
+        given: names of what was chosen, by the user or by the experiment; of the rest each network
+            has its own defaults.
         seeds: of the trainings, one run each.
         index, of: this machine's share of the runs.
         workers: processes that prepare records; `None`: one for each core.
@@ -63,7 +69,7 @@ class Choice:
         overwrite: make records anew that were made otherwise.
         smoke: whether all of it is only to be seen working.
         command: the command line.
-        extra: whole numbers that this experiment alone asks for, or tuples of them, by name.
+        extra: what this experiment alone asks for, by name: whole numbers, names, or tuples.
         measured: folders of further records to measure on.
     """
 
@@ -73,6 +79,7 @@ class Choice:
     image_size: int
     backbone: str | None
     weights: str | None
+    protocol: str
     epochs: int
     batch_size: int
     learning_rate: float
@@ -89,16 +96,15 @@ class Choice:
     command: str
     extra: dict
     measured: tuple
+    given: frozenset
 
     def settings(self, seed, **others):
         """Make the `Settings` of one training: what was chosen, and `others` of the network."""
-        if self.backbone is not None:
-            others["backbone"] = self.backbone
-        if self.weights is None:
-            others["head_epochs"] = 0
-        names = ("image_size", "weights", *_OF_TRAINING)
-        chosen = {name: getattr(self, name) for name in names}
-        return Settings(**{**chosen, "seed": seed, **others})
+        names = self.given & set(_OF_TRAINING) & options(others.get("detector", "lrl")).keys()
+        chosen = {name: getattr(self, name) for name in names} | {"seed": seed, **others}
+        if chosen.get("weights", "imagenet") is None:
+            chosen["head_epochs"] = 0
+        return Settings(**chosen)
 
 
 def run(
@@ -115,7 +121,7 @@ def run(
         argv: the command line. Defaults to that of the process.
         optional: names in `ROOTS` of datasets that it can do without.
         extra: dict of name to (`Option`, default of `--smoke`) of further options; of several
-            values there must be as many as the default has.
+            numbers there must be as many as the default has.
         measured: whether it takes finished records to measure on.
         **defaults: that differ from the paper's.
 
@@ -176,7 +182,7 @@ def parse(module, doc, roots, argv=None, optional=(), extra=None, measured=False
     given = vars(parser.parse_args(argv))
     for name, (option, smoke) in extra.items():
         given.setdefault(name, smoke if given.get("smoke") else option.default)
-        if option.many and len(given[name]) != len(option.default):
+        if option.many and not option.choices and len(given[name]) != len(option.default):
             parser.error(f"--{name} takes {len(option.default)} numbers")
     given = {name: tuple(each) if isinstance(each, list) else each for name, each in given.items()}
     given["measured"] = given.pop("measure", ())
@@ -185,11 +191,13 @@ def parse(module, doc, roots, argv=None, optional=(), extra=None, measured=False
         parser.error(f"--index must be from 0 to {chosen['of'] - 1}, received {chosen['index']}")
     if len(set(chosen["seeds"])) < len(chosen["seeds"]):
         parser.error("--seeds must differ: the same seed gives the same training")
-    names = {field.name for field in dataclasses.fields(Choice)} - {"roots", "command", "extra"}
+    apart = {"roots", "command", "extra", "given"}
+    names = {field.name for field in dataclasses.fields(Choice)} - apart
     return Choice(
         roots={root: given[root] for root in (*roots, *optional) if given[root] is not None},
         command=shlex.join(["python", "-m", module, *argv]),
         extra={name: given[name] for name in extra},
+        given=frozenset({*given, *defaults, *(_SMOKE if given.get("smoke") else ())}),
         **{name: chosen[name] for name in names},
     )
 
@@ -199,11 +207,9 @@ def _declared(defaults):
     training, files_of = options("lrl"), OPTIONS
     found = {
         "seeds": Option((0,), "of the trainings, one run each", least=0, most=2**32 - 1),
-        "backbone": Option(None, "of every network", type=str, stated="of each its own"),
-        "weights": training["weights"],
-        "image_size": training["image_size"],
         "frames_per_video": files_of["frames_per_video"],
         **{name: training[name] for name in _OF_TRAINING},
+        "backbone": Option(None, "of every network", type=str, stated="of each its own"),
         "workers": Option(
             None,
             "processes that prepare the records",

@@ -1,5 +1,7 @@
 """The networks that the tables compare, as settings of a training."""
 
+from lrl_keras.system.options import Option
+
 # Table 4, top to bottom.
 ABLATIONS = {
     "RGB": {"frequency": False, "similarity": False},
@@ -10,6 +12,29 @@ ABLATIONS = {
 }
 # Its first row is the paper's baseline.
 BASELINE, WITHOUT_RFAM, WITHOUT_MPSM, _, WHOLE = ABLATIONS
-LRL = {}
-# Roessler et al. train the head alone at first, on pretrained weights.
-XCEPTION = {"detector": "classifier", "backbone": "xception", "head_epochs": 3}
+# The compared systems, in the paper's order, by the name in its tables.
+SYSTEMS = {
+    "Steg.Features": "steg_features",
+    "LD-CNN": "ld_cnn",
+    "C-Conv": "c_conv",
+    "CP-CNN": "cp_cnn",
+    "MesoNet": "meso_inception4",
+    "Xception": "xception",
+    "Face X-ray": "face_xray",
+    "Two-branch RN": "two_branch",
+    "F3-Net": "f3_net",
+    "LRL": "lrl",
+}
+
+
+def chosen_systems(names):
+    """Declare the option of an experiment that trains some of the `SYSTEMS` alone.
+
+    Args:
+        names: of detectors, those of the table.
+
+    Returns:
+        dict of the option and its default at smoke scale, as `command.run` takes it.
+    """
+    option = Option(tuple(names), "to train; of the others is shown what is there", names)
+    return {"detectors": (option, ("xception", "lrl"))}

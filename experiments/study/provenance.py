@@ -41,6 +41,17 @@ _SILENT = (
 )
 # Of the networks of the paper's tables; that of LRL is not named.
 _BASELINE = "xception"
+# Networks that the paper trains itself; of the others it quotes results.
+_TRAINED_THERE = ("lrl", "classifier")
+_OF_OTHERS = (
+    "protocol",
+    "image_size",
+    "epochs",
+    "batch_size",
+    "learning_rate",
+    "schedule",
+    "weight_decay",
+)
 _PAPER = {name: option.default for name, option in options("lrl").items()}
 # They compute the metrics; the packages of the networks are named beside them.
 _PACKAGES = ("numpy", "scipy")
@@ -112,8 +123,11 @@ def _comparison(runs, records):
     same, different, silent = [], [], []
     used = [run.settings for run in runs]
     ours = [settings for settings in used if settings.detector == "lrl"]
+    trained_there = [each.content() for each in used if each.detector in _TRAINED_THERE]
     for name in _STATED:
-        values = sorted({each.content()[name] for each in used if name in each.content()})
+        values = sorted({each[name] for each in trained_there if name in each})
+        if not values:
+            continue
         line = f"{name}: {', '.join(map(str, values))}"
         if values == [_PAPER[name]]:
             same.append(line)
@@ -123,9 +137,14 @@ def _comparison(runs, records):
         has = [each for each in ours if each.similarity or name not in _OF_SIMILARITY]
         if any(getattr(each, name) == _PAPER[name] for each in has):
             different.append(text)
-    others = {each.backbone for each in used if each.detector == "classifier"} - {_BASELINE}
+    baselines = {each.backbone for each in used if each.detector in ("classifier", "xception")}
+    others = baselines - {_BASELINE}
     if others:
         different.append(f"the classifier: {', '.join(sorted(others))}; the paper: {_BASELINE}")
+    for settings in {each.detector: each for each in used}.values():
+        if settings.detector not in _TRAINED_THERE:
+            values = [f"{name} {settings.content()[name]}" for name in _OF_OTHERS]
+            silent.append(f"{settings.detector}: {', '.join(values)}")
     for name in _SILENT:
         silent += [f"{name}: {text}" for text in _by_detector(used, name)]
     for each in records:

@@ -22,17 +22,22 @@ class Cell:
         records: `Records` that it is measured on.
         metric: its name, as `lrl_keras.evaluation.evaluate` calls it.
         paper: the paper's number in percent, `None` where it has none.
+        method: forgery method that it is measured on, `None` for all.
     """
 
     runs: tuple[Training, ...]
     records: Records
     metric: str
     paper: float | None
+    method: str | None = None
 
     def values(self, level):
         """Read ours in percent, one a seed that is done; `level` is `"frame"` or `"video"`."""
         found = [run.result(self.records) for run in self.runs]
-        return [100 * result[level]["overall"][self.metric] for result in found if result]
+        measured = [result[level] for result in found if result]
+        if self.method is None:
+            return [100 * each["overall"][self.metric] for each in measured]
+        return [100 * each["methods"][self.method][self.metric] for each in measured]
 
 
 def write(name, title, table, choice, records, notes=()):
@@ -153,6 +158,7 @@ def _plain(cell):
     return {
         "paper": cell.paper,
         "figure": cell.metric,
+        "method": cell.method,
         "records": cell.records.name,
         "frame": cell.values("frame"),
         "video": cell.values("video"),

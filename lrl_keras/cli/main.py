@@ -22,6 +22,7 @@ VERBS = {
     "train": "Train on records.",
     "evaluate": "Measure a run on records, frame and video level.",
     "predict": "Score images, videos and folders of them.",
+    "convert": "Make a run of weights that another project published.",
     "export": "Make a file of a run that others load without this package.",
     "serve": "Answer over HTTP as TensorFlow Serving does.",
     "benchmark": "Measure the speed of this machine.",

@@ -50,9 +50,9 @@ def evaluate(
     Returns:
         dict with `frame` and `video`, each `{"overall": metrics, "methods": {method: metrics}}`,
         and what was measured: `split`, `methods`, `threshold`, `detector`, `model`, `records`,
-        `manifest_sha256`. `metrics` has `accuracy` and `balanced_accuracy` at the threshold 0.5,
-        `auc`, `average_precision`, `eer` (with `eer_threshold`), all in [0, 1], and the counts
-        `real` and `forged`.
+        `manifest_sha256`. `metrics` has `accuracy`, `balanced_accuracy` and `recall` (of the forged
+        faces) at the threshold 0.5, `auc`, `average_precision`, `eer` (with `eer_threshold`), all
+        in [0, 1], and the counts `real` and `forged`.
 
     Raises:
         InputError: if the split is empty or has one class only.

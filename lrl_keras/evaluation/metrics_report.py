@@ -76,15 +76,16 @@ def of(labels: np.ndarray, scores: np.ndarray) -> dict[str, float]:
         scores: array (N,) in [0, 1], higher = more likely forged.
 
     Returns:
-        dict with `accuracy` and `balanced_accuracy` at the threshold 0.5, `auc`,
-        `average_precision`, `eer` (with `eer_threshold`), all in [0, 1], and the counts `real` and
-        `forged`.
+        dict with `accuracy`, `balanced_accuracy` and `recall` (of the forged) at the threshold
+        0.5, `auc`, `average_precision`, `eer` (with `eer_threshold`), all in [0, 1], and the counts
+        `real` and `forged`.
     """
     calls = scores > THRESHOLD
     rate, threshold = equal_error_rate(labels, scores, return_threshold=True)
     return {
         "accuracy": float(sk.accuracy_score(labels, calls)),
         "balanced_accuracy": float(sk.balanced_accuracy_score(labels, calls)),
+        "recall": float(calls[labels == 1].mean()),
         "auc": float(sk.roc_auc_score(labels, scores)),
         "average_precision": float(sk.average_precision_score(labels, scores)),
         "eer": rate,

@@ -75,5 +75,12 @@ class BilinearResize(keras.layers.Layer):
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
         return (input_shape[0], self.height, self.width, input_shape[-1])
 
+    def multiply_adds(self) -> int:
+        """Count the multiply-adds of one map."""
+        _, height, width, channels = self.input.shape
+        if (height, width) == (self.height, self.width):
+            return 0
+        return self.height * width * channels * (height + self.width)
+
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "height": self.height, "width": self.width}

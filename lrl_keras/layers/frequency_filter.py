@@ -103,5 +103,12 @@ class FrequencyFilter(keras.layers.Layer):
     def compute_output_spec(self, images: keras.KerasTensor) -> keras.KerasTensor:
         return keras.KerasTensor(self.compute_output_shape(images.shape), dtype="float32")
 
+    def multiply_adds(self) -> int:
+        """Count the multiply-adds of one image."""
+        _, height, width, channels = self.input.shape
+        rows, columns = self._triangle.shape
+        luma = 3 * height * width if channels == 3 else 0
+        return luma + (rows + columns) * height * width + rows * columns * (height + width)
+
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "alpha": self.alpha}

@@ -122,5 +122,11 @@ class PatchSimilarity(keras.layers.Layer):
     def compute_output_spec(self, maps: keras.KerasTensor) -> keras.KerasTensor:
         return keras.KerasTensor(self.compute_output_shape(maps.shape), dtype="float32")
 
+    def multiply_adds(self) -> int:
+        """Count the multiply-adds of one map."""
+        _, height, width, channels = self.input.shape
+        k = self.patches
+        return k**4 * math.ceil(height / k) * math.ceil(width / k) * channels
+
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "patches": self.patches}

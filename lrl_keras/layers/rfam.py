@@ -83,5 +83,10 @@ class RFAM(keras.layers.Layer):
         shape = tuple(input_shape[0])
         return (shape, shape, shape) if self.attend_streams else shape
 
+    def multiply_adds(self) -> int:
+        """Count the multiply-adds of one face."""
+        _, height, width, channels = self.input[0].shape
+        return height * width * (4 * channels**2 + 9 * 2 * channels * 2)
+
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "attend_streams": self.attend_streams}

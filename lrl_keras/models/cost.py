@@ -6,14 +6,13 @@ import math
 
 import keras
 
-from lrl_keras.layers import RFAM, BilinearResize, FrequencyFilter, PatchSimilarity
-
 
 def multiply_adds(model: keras.Model) -> dict[str, int]:
     """Count the multiply-adds of one forward pass of one image, for each part of the model.
 
     Convolutions, dense layers and matrix products are counted; operations that take one step per
-    entry (normalisation, activation, padding, sums, products of attention) are not.
+    entry (normalisation, activation, padding, sums, products of attention) are not. A layer that is
+    not Keras's own says what it costs by its method `multiply_adds`.
 
     Args:
         model: a functional model with static shapes, e.g. an `LRL`.
@@ -34,23 +33,8 @@ def multiply_adds(model: keras.Model) -> dict[str, int]:
 
 
 def _layer_cost(layer):
-    if isinstance(layer, FrequencyFilter):
-        _, height, width, channels = layer.input.shape
-        rows, columns = layer._triangle.shape
-        luma = 3 * height * width if channels == 3 else 0
-        return luma + (rows + columns) * height * width + rows * columns * (height + width)
-    if isinstance(layer, BilinearResize):
-        _, height, width, channels = layer.input.shape
-        if (height, width) == (layer.height, layer.width):
-            return 0
-        return layer.height * width * channels * (height + layer.width)
-    if isinstance(layer, PatchSimilarity):
-        _, height, width, channels = layer.input.shape
-        k = layer.patches
-        return k**4 * math.ceil(height / k) * math.ceil(width / k) * channels
-    if isinstance(layer, RFAM):
-        _, height, width, channels = layer.input[0].shape
-        return height * width * (4 * channels**2 + 9 * 2 * channels * 2)
+    if hasattr(layer, "multiply_adds"):
+        return layer.multiply_adds()
     if isinstance(layer, keras.layers.Dense):
         return math.prod(layer.kernel.shape)
     if isinstance(layer, keras.layers.SeparableConv2D):

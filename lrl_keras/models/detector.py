@@ -68,8 +68,9 @@ class Detector(keras.Model):
     `crop_margin` and `crop_size`, and it has
 
     - `OPTIONS`: `Option` by name, the arguments of its constructor that the command line offers,
-      `image_size` among them; and those options of every training (`learning_rate`, ...) that
-      have another default here.
+      `image_size` among them.
+    - `DEFAULTS`: by name, those of the options of every training (`learning_rate`, ...) that are
+      other than LRL's.
     - `LOSS_OPTIONS`: `Option` by name, the arguments of its method `objectives`.
     - `NOT_EXPORTED`: reason by name of a format that it cannot be exported to, one line each.
     - `adapt`, where something is computed from the training faces before the first step.
@@ -83,6 +84,7 @@ class Detector(keras.Model):
 
     NAME: ClassVar[str]
     OPTIONS: ClassVar[dict[str, Option]] = {}
+    DEFAULTS: ClassVar[dict[str, Any]] = {}
     LOSS_OPTIONS: ClassVar[dict[str, Option]] = {
         "label_weight": Option(1.0, "weight of the label loss", least=0, most=1e6)
     }

@@ -150,6 +150,35 @@ def bars(groups, label, path):
     _save_figure(figure, path)
 
 
+def scatter(points, x_label, y_label, path):
+    """Draw named points, the first coordinate on a logarithmic scale.
+
+    Args:
+        points: dict of name to (x above 0, y in [0, 1]).
+        x_label, y_label: of the axes; y is written in percent.
+        path: PNG file to write.
+    """
+    figure, axes = _figure(7.4, 5.2)
+    for index, (name, (x, y)) in enumerate(points.items()):
+        axes.scatter(
+            x,
+            y,
+            s=64,
+            marker="osD^vP*X"[index % 8],
+            color=_CURVES[index % len(_CURVES)],
+            edgecolor="black",
+            linewidth=0.5,
+            label=name,
+        )
+    axes.set_xscale("log")
+    axes.set(xlabel=x_label, ylabel=y_label)
+    axes.yaxis.set_major_formatter(PercentFormatter(1, decimals=0))
+    axes.grid(color="0.92", which="both")
+    axes.set_axisbelow(True)
+    figure.legend(loc="outside right upper", frameon=False)
+    _save_figure(figure, path)
+
+
 def _figure(width, height):
     # Pyplot would need global state and a window system.
     figure = Figure(figsize=(width, height), layout="constrained")

@@ -16,7 +16,7 @@ from lrl_keras.models import detector
 from lrl_keras.optimizers import SCHEDULES, AdamL2
 from lrl_keras.saving.run import Run
 from lrl_keras.training.cpu import fixed_sums, fused_norm
-from lrl_keras.training.settings import Settings, common_options, saved_settings
+from lrl_keras.training.settings import Settings, saved_settings
 
 if TYPE_CHECKING:
     from lrl_keras.data import Records
@@ -26,8 +26,7 @@ if TYPE_CHECKING:
 def build(settings: Settings, records: Records) -> Detector:
     """Build the network of `settings` for faces that are cropped as those of the `Records`."""
     kind = detector(settings.detector)
-    # Options of every training may be among them, where the detector has another default.
-    arguments = settings.of(name for name in kind.OPTIONS if name not in common_options())
+    arguments = settings.of(kind.OPTIONS)
     arguments |= {"crop_size": records.image_size, "crop_margin": records.margin or 1.3}
     try:
         model = kind(**arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import types
 from collections.abc import Iterable
@@ -72,11 +73,13 @@ def options(name: str, protocol: str | None = None) -> dict[str, Option]:
 
     Args:
         name: one of `lrl_keras.models.DETECTORS`.
-        protocol: `"lrl"` for the defaults of `OPTIONS` where the detector has others of its own.
+        protocol: `"lrl"` for LRL's defaults of those that every training has.
     """
-    kind, common = detector(name), common_options()
-    found = {**common, **kind.OPTIONS, **kind.LOSS_OPTIONS}
-    return {**found, **common} if protocol == "lrl" else found
+    kind, found = detector(name), common_options()
+    if protocol != "lrl":
+        for each, default in kind.DEFAULTS.items():
+            found[each] = dataclasses.replace(found[each], default=default)
+    return {**found, **kind.OPTIONS, **kind.LOSS_OPTIONS}
 
 
 def common_options() -> dict[str, Option]:

@@ -70,19 +70,25 @@ def test_every_table_from_records_to_report(tmp_path, capsys):
     assert "- ffpp-c40: train real: 2 of 720 videos" in lines
 
     before = state(out)
-    found, _ = run(table1)
+    found, text = run(table1)
     assert {path: state(out)[path] for path in before} == before
-    assert len(found["runs"]) == 6
+    assert sum(each["finished"] for each in found["runs"].values()) == 6
     shared = found["rows"]["LRL"]["LQ AUC"]["runs"]
     assert shared == whole["rows"]["RGB + frequency + RFAM + MPSM"]["AUC"]["runs"]
     assert found["rows"]["Xception"]["Raw AUC"]["paper"] is None
+    assert found["rows"]["Xception"]["Raw bal. ACC"]["paper"] == 99.26
+    assert found["rows"]["MesoNet"]["Raw bal. ACC"]["frame"] == []
+    assert "- xception: protocol paper, image_size 64" in text
     assert "the classifier: tiny; the paper: xception" in found["different"]
 
     found, _ = run(table2)
-    methods = {each["settings"]["methods"][0] for each in found["runs"].values()}
-    assert len(found["runs"]) == 8
-    assert methods == {"Deepfakes", "Face2Face", "FaceSwap", "NeuralTextures"}
-    (folder,) = found["rows"]["LRL"]["FaceSwap"]["runs"]
+    assert sum(each["finished"] for each in found["runs"].values()) == 10
+    (folder,) = found["rows"]["LRL"]["FaceSwap recall, trained on all"]["runs"]
+    metrics = read(f"{folder}/test-ffpp-c40/metrics.json")["frame"]["methods"]["FaceSwap"]
+    expected = [100 * metrics["recall"]]
+    assert found["rows"]["LRL"]["FaceSwap recall, trained on all"]["frame"] == expected
+    assert found["rows"]["C-Conv"]["Face2Face recall, trained on all"]["paper"] == 82
+    (folder,) = found["rows"]["LRL"]["FaceSwap ACC"]["runs"]
     metrics = read(f"{folder}/test-ffpp-c40/metrics.json")
     assert list(metrics["frame"]["methods"]) == ["FaceSwap"]
 

@@ -17,6 +17,8 @@ CASES = {
     "rfam": (lambda: layers.RFAM(), 2, (9, 8, 4)),
     "similarity": (lambda: layers.PatchSimilarity(5), 1, (13, 8, 4)),
     "resize": (lambda: layers.BilinearResize(10, 5), 1, (17, 8, 4)),
+    "constrained": (lambda: layers.ConstrainedConv2D(3), 1, (17, 8, 2)),
+    "statistics": (lambda: layers.MapStatistics(), 1, (17, 8, 4)),
 }
 EXTREMES = {
     "zeros": lambda shape: np.zeros(shape),

@@ -31,11 +31,10 @@ NAMES = [
 def small(name):
     """Arguments of the smallest network: each whole number as low as it goes."""
     options = DETECTORS[name].OPTIONS
-    common = settings.common_options()
     chosen = {
         key: option.least
         for key, option in options.items()
-        if option.type is int and not option.many and key not in common
+        if option.type is int and not option.many
     }
     return chosen | ({"backbone": "tiny", "weights": None} if "backbone" in options else {})
 
@@ -123,7 +122,6 @@ def test_wrong_arguments_are_refused_by_name(name):
 def test_a_protocol_chooses_the_defaults(name):
     own, lrl = Settings(name), Settings(name, protocol="lrl")
     for key, option in settings.common_options().items():
-        expected = DETECTORS[name].OPTIONS.get(key, option).default
-        assert getattr(own, key) == expected
+        assert getattr(own, key) == DETECTORS[name].DEFAULTS.get(key, option.default)
         assert key == "protocol" or getattr(lrl, key) == option.default
     assert Settings(name, protocol="lrl", epochs=3).epochs == 3
