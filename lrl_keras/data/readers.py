@@ -11,7 +11,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from lrl_keras.data import schema
+from lrl_keras.data import schema, xray
 from lrl_keras.data.records import Records
 from lrl_keras.errors import InputError
 from lrl_keras.media import images
@@ -68,7 +68,7 @@ class Stored:
         features["image"] = images.resize(image, self.image_size)
         features["mask"] = images.resize_mask(self._map(features, "mask"), self.image_size)
         if "blend" in features:
-            features["blend"] = images.resize_map(self._map(features, "blend"), self.image_size)
+            features["blend"] = xray.resized(self._map(features, "blend"), self.image_size)
         return features
 
     def _map(self, features, name):

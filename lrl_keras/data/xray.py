@@ -38,6 +38,21 @@ def completed(masks, seed):
     return tf.concat([mask, weights], axis=-1)
 
 
+def resized(weights, size):
+    """Resize weights to the means over the pixels' areas.
+
+    Args:
+        weights: uint8 tensor (H, W, 1).
+        size: side S of the result in pixels.
+
+    Returns:
+        uint8 tensor (S, S, 1), rounded to nearest.
+    """
+    if weights.shape[:2] == (size, size):
+        return weights
+    return tf.cast(tf.round(tf.image.resize(weights, (size, size), "area")), tf.uint8)
+
+
 def target(weights):
     """Compute B.
 

@@ -186,22 +186,6 @@ def resize_mask(mask, size):
     return tf.cast(tf.image.resize(mask, (size, size), "area") >= 127.5, tf.uint8)
 
 
-def resize_map(weights, size):
-    """Resize a map of weights to the means over the pixels' areas.
-
-    Args:
-        weights: uint8 tensor or array (H, W, 1).
-        size: side of the result in pixels.
-
-    Returns:
-        uint8 tensor (size, size, 1), rounded to nearest.
-    """
-    weights = tf.convert_to_tensor(weights)
-    if weights.shape[:2] == (size, size):
-        return weights
-    return tf.cast(tf.round(tf.image.resize(weights, (size, size), "area")), tf.uint8)
-
-
 def png_size(contents):
     """Read height and width from the header of PNG bytes, without decoding them.
 

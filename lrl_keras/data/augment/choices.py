@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from lrl_keras.data import xray
 from lrl_keras.data.augment.strong import Strong
 from lrl_keras.data.augment.video import as_in_video
 from lrl_keras.media import images
@@ -87,7 +88,7 @@ def _video(image_size):
 def _resized(image: tf.Tensor, mask: tf.Tensor, image_size: int) -> tuple[tf.Tensor, tf.Tensor]:
     resized = images.resize_mask(255 * mask[..., :1], image_size)
     if mask.shape[-1] == 2:
-        weights = images.resize_map(mask[..., 1:], image_size)
+        weights = xray.resized(mask[..., 1:], image_size)
         resized = tf.concat([resized, weights], axis=-1)
     return images.resize(image, image_size), resized
 

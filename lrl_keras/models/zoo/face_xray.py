@@ -16,7 +16,6 @@ from lrl_keras.models.backbones.hrnet import HRNETS
 from lrl_keras.models.backbones.stages import from_config, streams
 from lrl_keras.models.backbones.table import BACKBONES, STANDARDISED
 from lrl_keras.models.detector import Detector, checked_integer, register_detector
-from lrl_keras.optimizers import SCHEDULES
 from lrl_keras.system.options import Option
 
 
@@ -78,9 +77,8 @@ class FaceXray(Detector):
             stated="none",
         ),
         "image_size": Option(256, "side of the input, pixels", least=32, most=4096),
-        "schedule": Option("cosine", "of the learning rate", SCHEDULES),
-        "weight_decay": Option(0.0, "L2 factor, added to the gradient", least=0, most=1),
     }
+    DEFAULTS: ClassVar[dict[str, Any]] = {"schedule": "cosine", "weight_decay": 0.0}
     LOSS_OPTIONS: ClassVar[dict[str, Option]] = {
         **Detector.LOSS_OPTIONS,
         "xray_weight": Option(100.0, "weight of the X-ray loss", least=0, most=1e6),
