@@ -15,7 +15,7 @@ _PARTS = (
     ("frequency stream", r"frequency_(low|mid|high|scale)"),
     ("RFAM", r"rfam_|concatenate_"),
     ("similarity", r"resize_|multi_scale|similarity"),
-    ("label", r"entries|head_norm|flatten|label|pool|xray"),
+    ("label", r"entries|head_norm|flatten|label|pool|border"),
     ("decoder", r"decoder"),
 )
 _OTHER = "change of layout, other"

@@ -148,7 +148,7 @@ def test_the_label_is_decided_from_the_mean_alone(small):
 
 def test_a_new_label_rises_with_the_mean():
     kernel, bias = network().get_layer("label").get_weights()
-    assert (kernel, bias) == (1, 0)
+    assert (kernel, bias) == (10, 0)
 
 
 @pytest.mark.parametrize("weight", [None, 7.0])
@@ -226,6 +226,17 @@ def test_wrong_arguments_are_refused(small, tmp_path):
     (tmp_path / "text.weights.h5").write_text("nothing")
     with pytest.raises(InputError, match=r"text.weights.h5: cannot be loaded"):
         network("hrnet_w18", weights=tmp_path / "text.weights.h5")
+
+
+@TF
+def test_its_name_keeps_no_layer_from_int8(small):
+    from lrl_keras.export.graph import KEPT
+
+    model = network("hrnet_w18")
+    kept = {layer.name for layer in model.layers if KEPT.search(layer.name)}
+    head = {"multi_scale", "border_logits", "border_up", "border", "border_mean", "label"}
+    assert kept == {"rgb_scale", *head}
+    assert not KEPT.search(model.name)
 
 
 @TF

@@ -61,8 +61,8 @@ class FaceXray(Detector):
     took HRNet without naming its width. Known from code of others: the head, Adam at 2e-4, batches
     of 32, the backbone frozen for the first 50,000 of 200,000 steps. From memory: a rate that falls
     to 0 over the last 50,000; here it falls as half a cosine. Our defaults: the width, ImageNet's
-    normalisation, nothing frozen, since random weights would be, and a label that starts out
-    rising with the mean, with weight 1: a random one would fall with it half of the time, for
+    normalisation, nothing frozen, since random weights would be, and a label that rises with
+    the mean from the start, with a weight of 10: a random weight would stay small, or negative, for
     thousands of steps. With pretrained weights, `head_epochs` of a quarter of the epochs is the
     authors'. Their images are blended from two persons' faces; `lrl-keras prepare self-blended
     --methods swap` is the nearest to them.
@@ -104,12 +104,13 @@ class FaceXray(Detector):
             BilinearResize(height, width, name=f"resize_{level}")(x) for level, x in enumerate(maps)
         ]
         features = keras.layers.Concatenate(name="multi_scale")(resized)
-        logits = keras.layers.Conv2D(1, 1, name="xray_logits")(features)
-        logits = BilinearResize(image_size, image_size, dtype="float32", name="xray_resize")(logits)
-        xray = keras.layers.Activation("sigmoid", dtype="float32", name="xray")(logits)
-        mean = keras.layers.GlobalAveragePooling2D(name="xray_mean", dtype="float32")(xray)
+        logits = keras.layers.Conv2D(1, 1, name="border_logits")(features)
+        logits = BilinearResize(image_size, image_size, dtype="float32", name="border_up")(logits)
+        xray = keras.layers.Activation("sigmoid", dtype="float32", name="border")(logits)
+        mean = keras.layers.GlobalAveragePooling2D(name="border_mean", dtype="float32")(xray)
+        rising = keras.initializers.Constant(10.0)
         label = keras.layers.Dense(
-            1, "sigmoid", kernel_initializer="ones", dtype="float32", name="label"
+            1, "sigmoid", kernel_initializer=rising, dtype="float32", name="label"
         )(mean)
         super().__init__(inputs=images, outputs={"label": label, "xray": xray}, **kwargs)
 
