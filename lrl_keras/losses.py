@@ -126,7 +126,7 @@ class SegmentationLoss(keras.losses.Loss):
         reduction: how the batch is reduced, as in every Keras loss.
 
     Call arguments:
-        y_true: mask (B, H, W, 1) of 0 and 1, 1 = forged.
+        y_true: mask (B, H, W, 1) in [0, 1], 1 = forged.
         y_pred: predicted mask (B, H, W, 1) in [0, 1].
 
     Reference: Eq. (12), Sec. 3.4.
@@ -222,4 +222,6 @@ def _binary_crossentropy(y_true, y_pred):
     logits = getattr(y_pred, "_keras_logits", None)
     if logits is None:
         return ops.binary_crossentropy(y_true, y_pred)
+    # The probability may feed other outputs: a tensor of their own keeps the two apart from these.
+    logits = ops.copy(logits)
     return y_true * ops.softplus(-logits) + (1 - y_true) * ops.softplus(logits)

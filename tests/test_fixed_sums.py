@@ -1,5 +1,7 @@
 """No gradient of a training step is a sum of three, whose last bit TensorFlow leaves to chance."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -8,6 +10,8 @@ from networks import element
 
 from lrl_keras import LRL
 from lrl_keras.models import Classifier, build
+from lrl_keras.models.backbones.hrnet import HRNETS, hrnet
+from lrl_keras.models.zoo import FaceXray
 from lrl_keras.training import trainer
 from lrl_keras.training.cpu import fixed_sums
 from lrl_keras.training.cpu.repeatable import repeatable
@@ -19,6 +23,7 @@ def parts_of_sums(model, faces=2):
     images, targets, weights = element(faces, model.image_size)
     if model.frames > 1:
         images = tf.repeat(images[:, None], model.frames, axis=1)
+    targets["xray"], weights["xray"] = targets["mask"], weights["mask"]
 
     @tf.function
     def step():
@@ -60,6 +65,15 @@ def test_two_branch():
 def test_classifier():
     model = Classifier("tiny", image_size=64)
     trainer.compile(model, Settings("classifier"))
+    assert parts_of_sums(model) <= {2}
+
+
+@pytest.mark.parametrize("backbone", ["tiny", "hrnet_w18"])
+def test_face_xray(backbone, monkeypatch):
+    small = functools.partial(hrnet, 2, modules=(1, 1, 1), blocks=1)
+    monkeypatch.setitem(HRNETS, "hrnet_w18", small)
+    model = FaceXray(backbone, image_size=64)
+    trainer.compile(model, Settings("face_xray"))
     assert parts_of_sums(model) <= {2}
 
 

@@ -8,7 +8,9 @@ from skimage import data
 
 import lrl_keras
 from lrl_keras.errors import InputError
+from lrl_keras.models.zoo import FaceXray
 from lrl_keras.prediction.overlay import Folder
+from lrl_keras.prediction.pipeline import Scorer
 from lrl_keras.prediction.predictor import predict
 
 pytestmark = pytest.mark.tensorflow
@@ -30,6 +32,15 @@ def test_an_image_is_drawn_with_its_faces(model, tmp_path):
     outside[y0 - 20 : y1, x0 : x1 + 40] = False  # the label may stand out
     np.testing.assert_array_equal(drawn[outside], data.astronaut()[outside])
     assert (drawn != data.astronaut())[y0:y1, x0:x1].mean() > 0.5
+
+
+def test_an_xray_is_the_heat():
+    keras.utils.set_random_seed(7)
+    network = FaceXray("tiny", image_size=64)
+    picture = data.astronaut()[:64, 200:264]
+    ((face,),) = Scorer(network, 2, None, keep_heat=True)([picture])
+    xray = network.predict_on_batch(picture[None].astype(np.float32))["xray"]
+    np.testing.assert_allclose(face.heat, 255 * xray[0, ..., 0], atol=0.51)
 
 
 def test_a_picture_without_face_says_so(model, tmp_path):

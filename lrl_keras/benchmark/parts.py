@@ -11,11 +11,11 @@ import numpy as np
 # The first pattern that fits names the part; the second piece of an operation's name is its layer.
 _PARTS = (
     ("frequency filter (DCT)", r"frequency_filter"),
-    ("RGB stream", r"rgb_(low|mid|high|scale)"),
+    ("RGB stream", r"rgb_(low|mid|high|scale)|hrnet"),
     ("frequency stream", r"frequency_(low|mid|high|scale)"),
     ("RFAM", r"rfam_|concatenate_"),
     ("similarity", r"resize_|multi_scale|similarity"),
-    ("label", r"entries|head_norm|flatten|label|pool"),
+    ("label", r"entries|head_norm|flatten|label|pool|border"),
     ("decoder", r"decoder"),
 )
 _OTHER = "change of layout, other"

@@ -11,7 +11,7 @@ from lrl_keras.data.readers import Stored, checked_png
 _COMPANY = 16
 
 
-def examples(source, key, shuffle, shuffle_buffer):
+def examples(source, key, shuffle, shuffle_buffer, blend=False):
     """Make the real and forged examples of one epoch.
 
     Each face is used `source.fresh.forgeries` times, each time in another view, which yields a real
@@ -22,10 +22,11 @@ def examples(source, key, shuffle, shuffle_buffer):
         key: int64 tensor (2,): seed and epoch, which all chance follows from.
         shuffle: whether shards and faces are shuffled.
         shuffle_buffer: number of faces that are shuffled together.
+        blend: whether 255 times the weight of the blending is a second channel of the mask.
 
     Returns:
-        `tf.data.Dataset` of image, uint8 (S, S, 3), mask, uint8 (S, S, 1) of 0 and 1, and int64
-        label and has_mask.
+        `tf.data.Dataset` of image, uint8 (S, S, 3), mask, uint8 (S, S, 1) of 0 and 1 or with
+        `blend` (S, S, 2), and int64 label and has_mask.
     """
     reader = Stored(source)
 
@@ -34,7 +35,9 @@ def examples(source, key, shuffle, shuffle_buffer):
         faces = sampling.entries(reader, own, shuffle, False, shuffle_buffer)
         pairs = faces.batch(_COMPANY).map(_with_donors).unbatch()
         return pairs.enumerate().map(
-            lambda position, pair: _forged(source, pair, sampling.change_seed(own, position)),
+            lambda position, pair: _forged(
+                source, pair, sampling.change_seed(own, position), 2 if blend else 1
+            ),
             tf.data.AUTOTUNE,
             deterministic=True,
         )
@@ -69,7 +72,7 @@ def _donors(videos, landmarks):
     return np.array(donors, np.int64)
 
 
-def _forged(source, pair, seed):
+def _forged(source, pair, seed, channels):
     (entry, donor), fresh = pair, source.fresh
 
     def make(*arguments):
@@ -82,7 +85,8 @@ def _forged(source, pair, seed):
         method = fresh.methods[rng.integers(len(fresh.methods))]
         # A group of one identity offers no donor.
         method = blending.SELF_BLENDED if is_alone else method
-        return _pair(face, donor, method, fresh.image_size, rng)
+        images, masks, labels = _pair(face, donor, method, fresh.image_size, rng)
+        return images, masks[..., :channels], labels
 
     arguments = [tensor for of in (entry, donor) for tensor in _face(source, of)]
     images, masks, labels = tf.numpy_function(
@@ -90,17 +94,17 @@ def _forged(source, pair, seed):
     )
     side = fresh.image_size
     images = tf.ensure_shape(images, (2, side, side, 3))
-    masks = tf.ensure_shape(masks, (2, side, side, 1))
+    masks = tf.ensure_shape(masks, (2, side, side, channels))
     return images, masks, tf.ensure_shape(labels, (2,)), tf.ones(2, tf.int64)
 
 
 def _pair(face, donor, method, size, rng):
-    """Make the real and the forged example of a view."""
+    """Make the real and the forged example of a view; masks have `blend` as second channel."""
     target = blending.target(blending.random_view(face, size, rng), rng)
     other = blending.random_view(donor, size, rng) if method == blending.SWAP else None
-    forgery, mask = blending.forge(method, target, other, rng)
-    images = np.stack([target.image, forgery])
-    masks = np.stack([np.zeros_like(mask), mask])[..., None]
+    forgery, *masks = blending.forge(method, target, other, rng)
+    mask = np.stack(masks, axis=-1)
+    images, masks = np.stack([target.image, forgery]), np.stack([np.zeros_like(mask), mask])
     # Both are real where nothing could be forged.
     return images, masks, np.array([0, mask.any()], np.int64)
 

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 import tensorflow as tf
 
-from lrl_keras.data import fresh, sampling
+from lrl_keras.data import batches, fresh, sampling
+from lrl_keras.data import xray as xrays
 from lrl_keras.data.augment.choices import AUGMENTATIONS, augmentation
 from lrl_keras.data.readers import Cached, Stored, in_file_order
 from lrl_keras.data.records import Records
@@ -36,6 +37,7 @@ def load(
     balance: bool | None = None,
     augment: str | None = None,
     cache: bool = False,
+    xray: bool = False,
     drop_remainder: bool | None = None,
     verify: bool = True,
     shuffle_buffer: int = 2048,
@@ -71,7 +73,8 @@ def load(
             `lrl_keras.data.augment.video.as_in_video`, and the changes of `Strong`) or `"none"`;
             default: `"flip"` for `"train"`, otherwise `"none"`.
         cache: decode every example of the split once, in this call, and keep it in memory: four
-            bytes a pixel, 3.6 GB for 10,000 examples at 299 pixels.
+            bytes a pixel, five with `xray`: 3.6 GB for 10,000 examples at 299 pixels.
+        xray: yield a target for the output `"xray"`, too, see `lrl_keras.data.xray`.
         drop_remainder: leave out the last batch where it is not full; default: for `"train"`
             only.
         verify: compare the shards with the checksums of the manifest first.
@@ -82,7 +85,8 @@ def load(
         float32 (B, S, S, 3), RGB, 0..255; targets `label` float32 (B, 1), 1 = forged, and
         `similarity` and `mask`, both the mask, float32 (B, S, S, 1) of 0 and 1; weights float32
         (B,), 0 for `similarity` and `mask` where the mask is not known. Images and masks are
-        (B, F, S, S, ...) where `frames` is above 1.
+        (B, F, S, S, ...) where `frames` is above 1. With `xray` also `xray`, float32 (B, S, S, 1)
+        in [0, 1], whose weight is 0 where a forgery's mask is not known.
 
     Raises:
         InputError: records missing or damaged, a split that is empty or cannot be balanced, a
@@ -112,8 +116,8 @@ def load(
     if balance:
         source.check_both_classes()
     count = 2 * min(source.totals) if balance else sum(source.totals)
-    batches = count // batch_size if drop_remainder else -(-count // batch_size)
-    if batches == 0:
+    whole = count // batch_size if drop_remainder else -(-count // batch_size)
+    if whole == 0:
         raise InputError(
             f"{records}: {count} examples of split {split!r} ({'balanced' if balance else 'all'}) "
             f"do not fill one batch of {batch_size}; choose a smaller `batch_size=`"
@@ -126,9 +130,9 @@ def load(
             )
         stored_size, decode = source.fresh.image_size, lambda *example: example
     else:
-        if cache and sequences:
-            raise InputError("a cache holds single faces, no sequences of them; leave it out")
-        reader: Stored | Cached | Sequences = sequences or Stored(source, decoded_size)
+        if (cache or xray) and sequences:
+            raise InputError("cache and xray are of single faces, not of sequences; leave them out")
+        reader: Stored | Cached | Sequences = sequences or Stored(source, decoded_size, xray)
         if cache:
             reader = Cached(reader)
         stored_size, decode = reader.image_size, reader.training_example
@@ -137,7 +141,7 @@ def load(
     def one_epoch(number):
         key = tf.stack([tf.constant(seed, tf.int64), number])
         if source.fresh:
-            entries = fresh.examples(source, key, shuffle, shuffle_buffer)
+            entries = fresh.examples(source, key, shuffle, shuffle_buffer, xray)
         else:
             chosen = sequences.of_epoch(key) if sequences else reader
             entries = sampling.entries(chosen, key, shuffle, balance, shuffle_buffer).map(
@@ -149,15 +153,16 @@ def load(
             # The real and the forged example of a fresh face come in succession and share their
             # seed: the same changes cannot tell them apart.
             number = position // 2 if source.fresh else position
-            image, mask = change(image, mask, sampling.change_seed(key, number))
-            return image, mask, label, has_mask
+            own = sampling.change_seed(key, number)
+            image, mask = change(image, mask, own)
+            return image, xrays.completed(mask, own) if xray else mask, label, has_mask
 
         changed = entries.enumerate().map(example, tf.data.AUTOTUNE, deterministic=True)
         return changed.batch(batch_size, drop_remainder=drop_remainder)
 
     dataset: tf.data.Dataset = _numbered_epochs(one_epoch, lambda: dataset, int(training))
-    dataset = dataset.map(_training_batch)
-    dataset = dataset.apply(tf.data.experimental.assert_cardinality(batches))
+    dataset = dataset.map(batches.of_training)
+    dataset = dataset.apply(tf.data.experimental.assert_cardinality(whole))
     dataset = dataset.prefetch(tf.data.AUTOTUNE).with_options(_options())
     dataset.epoch = epoch
     return dataset
@@ -200,9 +205,9 @@ def examples(
     dataset = in_file_order(source).map(
         Stored(source, image_size).example, tf.data.AUTOTUNE, deterministic=True
     )
-    dataset = dataset.batch(batch_size).map(_example_batch)
-    batches = -(-sum(source.totals) // batch_size)
-    return dataset.apply(tf.data.experimental.assert_cardinality(batches)).prefetch(2)
+    dataset = dataset.batch(batch_size).map(batches.of_examples)
+    whole = -(-sum(source.totals) // batch_size)
+    return dataset.apply(tf.data.experimental.assert_cardinality(whole)).prefetch(2)
 
 
 def _numbered_epochs(one_epoch, holder, step):
@@ -225,23 +230,6 @@ def _options():
     options = tf.data.Options()
     options.threading.max_intra_op_parallelism = 1
     return options
-
-
-def _training_batch(image, mask, label, has_mask):
-    label = tf.cast(label, tf.float32)[:, None]
-    mask, known = tf.cast(mask, tf.float32), tf.cast(has_mask, tf.float32)
-    targets = {"label": label, "similarity": mask, "mask": mask}
-    weights = {"label": tf.ones_like(known), "similarity": known, "mask": known}
-    return tf.cast(image, tf.float32), targets, weights
-
-
-def _example_batch(features):
-    return {
-        **features,
-        "image": tf.cast(features["image"], tf.float32),
-        "mask": tf.cast(features["mask"], tf.float32),
-        "has_mask": features["has_mask"] > 0,
-    }
 
 
 def _check_positive(**numbers):

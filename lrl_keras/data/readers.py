@@ -11,7 +11,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from lrl_keras.data import schema
+from lrl_keras.data import schema, xray
 from lrl_keras.data.records import Records
 from lrl_keras.errors import InputError
 from lrl_keras.media import images
@@ -33,11 +33,14 @@ class Stored:
     Args:
         source: a `lrl_keras.data.split.Split`.
         image_size: side of the decoded images in pixels; `None` for that of the records.
+        blend: whether 255 times the weight of the blending is a second channel of the masks of
+            training, 0 everywhere where the records hold none.
     """
 
-    def __init__(self, source, image_size=None):
+    def __init__(self, source, image_size=None, blend=False):
         self.source = source
         self.image_size = image_size or source.image_size
+        self.channels = 2 if blend else 1
 
     def entries(self, shard):
         """Return a `tf.data.Dataset` of the entries of a shard, given by its number."""
@@ -48,23 +51,33 @@ class Stored:
         return tf.io.parse_single_example(entry, _LABEL)["label"]
 
     def training_example(self, entry):
-        """Read image uint8 (S, S, 3), mask uint8 (S, S, 1) of 0 and 1, int64 label and has_mask."""
+        """Read image uint8 (S, S, 3), mask uint8 (S, S, 1) of 0 and 1, int64 label and has_mask.
+
+        With `blend` the mask has two channels, see there.
+        """
         features = self.example(entry)
+        if self.channels == 2:
+            features["mask"] = tf.concat([features["mask"], features["blend"]], axis=-1)
         return tuple(features[name] for name in ("image", "mask", "label", "has_mask"))
 
     def example(self, entry):
-        """Read a dict of all features of an example, with `image` and `mask` decoded."""
+        """Read a dict of all features of an example, with its images decoded."""
         source = self.source
-        features = schema.decode(entry)
+        features = schema.decode(entry, blend=self.channels == 2)
         image = checked_png(features, "image", 3, source)
-        mask = tf.cond(
-            tf.strings.length(features["mask"]) == 0,
-            lambda: tf.zeros((source.image_size, source.image_size, 1), tf.uint8),
-            lambda: checked_png(features, "mask", 1, source),
-        )
         features["image"] = images.resize(image, self.image_size)
-        features["mask"] = images.resize_mask(mask, self.image_size)
+        features["mask"] = images.resize_mask(self._map(features, "mask"), self.image_size)
+        if "blend" in features:
+            features["blend"] = xray.resized(self._map(features, "blend"), self.image_size)
         return features
+
+    def _map(self, features, name):
+        side = self.source.image_size
+        return tf.cond(
+            tf.strings.length(features[name]) == 0,
+            lambda: tf.zeros((side, side, 1), tf.uint8),
+            lambda: checked_png(features, name, 1, self.source),
+        )
 
 
 class Cached:
@@ -81,9 +94,9 @@ class Cached:
         self.source = stored.source
         self.image_size = side = stored.image_size
         total = sum(self.source.totals)
-        _check_memory(self.source, side, total * side**2 * 4)
+        _check_memory(self.source, side, total * side**2 * (3 + stored.channels))
         self._images = np.empty((total, side, side, 3), np.uint8)
-        self._masks = np.empty((total, side, side, 1), np.uint8)
+        self._masks = np.empty((total, side, side, stored.channels), np.uint8)
         self._labels = np.empty(total, np.int64)
         self._has_mask = np.empty(total, np.int64)
         self._starts = np.cumsum([0, *self.source.counts.sum(axis=1)])
@@ -157,7 +170,7 @@ def checked_png(features, name, channels, source):
 
     Args:
         features: dict of `schema.decode`.
-        name: `"image"` or `"mask"`.
+        name: `"image"`, `"mask"` or `"blend"`.
         channels: 1 or 3.
         source: the `Split` that it comes from, for its side and for the error message.
 

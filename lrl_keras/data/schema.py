@@ -23,6 +23,8 @@ _FEATURES = {
     "frame": tf.io.FixedLenFeature([], tf.int64),
     "box": tf.io.FixedLenFeature([4], tf.int64),
 }
+# Of faces that were forged by blending, where those who read them want it.
+_BLEND = {"blend": tf.io.FixedLenFeature([], tf.string, "")}
 # Features that only faces have that training forges itself.
 _OF_FACES = {
     "landmarks": tf.io.FixedLenFeature([10], tf.float32),
@@ -48,6 +50,8 @@ class Example:
         landmarks: five points (x, y) in pixels of `image` of a face that training forges itself,
             whose image is wider than a crop; otherwise `None`.
         face_box: likewise, (x0, y0, x1, y1) of the crop of the face in pixels of `image`.
+        blend: uint8 array (S, S) of a face that was forged by blending, 255 times the weight of
+            what was blended in; otherwise `None`.
     """
 
     image: np.ndarray
@@ -62,6 +66,7 @@ class Example:
     box: tuple[int, int, int, int]
     landmarks: np.ndarray | None = None
     face_box: tuple[float, float, float, float] | None = None
+    blend: np.ndarray | None = None
 
 
 def encode_png(array: np.ndarray) -> bytes:
@@ -79,7 +84,8 @@ def encode(example: Example) -> bytes:
         example: an `Example`.
 
     Returns:
-        bytes. `mask` is a PNG of 0 and 255, empty where `example.mask` is `None`.
+        bytes. `mask` is a PNG of 0 and 255, empty where `example.mask` is `None`; `blend` a PNG,
+        left out where it is `None`.
     """
     mask = b"" if example.mask is None else encode_png(example.mask * np.uint8(255))
     values = {
@@ -97,20 +103,23 @@ def encode(example: Example) -> bytes:
     if example.landmarks is not None and example.face_box is not None:
         values["landmarks"] = np.ravel(example.landmarks).astype(float).tolist()
         values["face_box"] = [float(side) for side in example.face_box]
+    if example.blend is not None:
+        values["blend"] = encode_png(example.blend)
     features = tf.train.Features(feature={name: _feature(value) for name, value in values.items()})
     return tf.train.Example(features=features).SerializeToString(deterministic=True)
 
 
-def decode(serialized: tf.Tensor) -> dict[str, tf.Tensor]:
+def decode(serialized: tf.Tensor, blend: bool = False) -> dict[str, tf.Tensor]:
     """Read the features of one serialized example in the graph; images stay PNG bytes.
 
     Args:
         serialized: scalar string tensor.
+        blend: whether to read `blend` too, which is empty where there is none.
 
     Returns:
         dict of scalar tensors named as in `Example` (`box`: int64 (4,)).
     """
-    return tf.io.parse_single_example(serialized, _FEATURES)
+    return tf.io.parse_single_example(serialized, {**_FEATURES, **(_BLEND if blend else {})})
 
 
 def decode_face(serialized: tf.Tensor) -> dict[str, tf.Tensor]:

@@ -55,9 +55,11 @@ def _records(path, positions):
 
 
 def _example(serialized, image_size):
-    features = {name: value.numpy() for name, value in schema.decode(serialized).items()}
+    decoded = schema.decode(serialized, blend=True)
+    features = {name: value.numpy() for name, value in decoded.items()}
     texts = ("dataset", "method", "compression", "video")
     mask = _decoded(features["mask"], 1, image_size)[..., 0] // 128 if features["mask"] else None
+    blend = _decoded(features["blend"], 1, image_size)[..., 0] if features["blend"] else None
     return schema.Example(
         image=_decoded(features["image"], 3, image_size),
         mask=mask,
@@ -66,6 +68,7 @@ def _example(serialized, image_size):
         **{name: features[name].decode() for name in texts},
         frame=int(features["frame"]),
         box=tuple(features["box"].tolist()),
+        blend=blend,
     )
 
 

@@ -5,8 +5,8 @@ import re
 import tensorflow as tf
 
 # Names of what is not quantised: the frequency filter, whose small differences are the point, the
-# cosine of the patches, and what follows from it.
-KEPT = re.compile("frequency_filter|_scale|similarity|entries|head_norm|flatten|label")
+# cosine of the patches, and what follows from it, and the X-ray with its mean.
+KEPT = re.compile("frequency_filter|_scale|similarity|entries|head_norm|flatten|label|border")
 
 
 def function(form, chosen):

@@ -15,8 +15,8 @@ from lrl_keras.media import images
 BATCHES = (1, 3, 8)
 # Largest differences of each output that are let through.
 BOUNDS = {
-    "none": {"label": 1e-5, "similarity": 1e-5, "mask": 1e-4},
-    "float16": {"label": 1e-2, "similarity": 1e-2, "mask": 1e-1},
+    "none": {"label": 1e-5, "similarity": 1e-5, "mask": 1e-4, "xray": 1e-4},
+    "float16": {"label": 1e-2, "similarity": 1e-2, "mask": 1e-1, "xray": 1e-1},
 }
 AUC_BOUND = 0.01
 _PHOTOGRAPHS = ("astronaut", "coffee", "chelsea", "rocket")

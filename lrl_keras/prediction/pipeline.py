@@ -138,8 +138,9 @@ class Scorer:
             scores = np.asarray(outputs["label"], np.float64)[:, 0]
             _check_finite(scores)
             heats = [None] * len(scores)
-            if self._keep_heat and "mask" in outputs:
-                heats = np.rint(255 * np.asarray(outputs["mask"])[..., 0]).astype(np.uint8)
+            shown = next((name for name in ("mask", "xray") if name in outputs), None)
+            if self._keep_heat and shown is not None:
+                heats = np.rint(255 * np.asarray(outputs[shown])[..., 0]).astype(np.uint8)
             yield from zip(scores.tolist(), heats, strict=True)
 
 

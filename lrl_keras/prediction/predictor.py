@@ -55,8 +55,8 @@ def predict(
         crop: `"face"` finds the faces and cuts them as in training; `"none"` takes the whole
             image as the face, squeezed to a square.
         overlay: folder for a PNG of each image and an MP4 of each video's frames (5 a second),
-            with boxes, scores and, if the model has one, heat maps of the mask. Default: none
-            are written.
+            with boxes, scores and, if the model has one, heat maps of the mask or the X-ray.
+            Default: none are written.
         batch_size: faces scored at once, and images held at once. Defaults to 16.
         detector: `lrl_keras.media.faces.FaceDetector`; default: a new one.
         boxes: folder of records. Frames and crops of videos are then taken from there, found by

@@ -23,7 +23,7 @@ from lrl_keras.saving.formats import FORMATS
 from lrl_keras.system import files
 from lrl_keras.system.hardware import cores
 
-OUTPUTS = ("label", "similarity", "mask")
+OUTPUTS = ("label", "similarity", "mask", "xray")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +32,8 @@ class Runtime:
 
     Called with `images`, uint8 or float32 (B, S, S, 3), of sequences (B, F, S, S, 3), RGB, 0..255,
     it returns a dict of float32 arrays: `"label"` (B, 1) and, where the file has them,
-    `"similarity"` (B, k², k²) and `"mask"` (B, S, S, 1). It may be called from several threads.
+    `"similarity"` (B, k², k²), `"mask"` and `"xray"` (B, S, S, 1). It may be called from several
+    threads.
 
     Attributes:
         path: the file, or for a SavedModel the folder.

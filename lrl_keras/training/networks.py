@@ -86,7 +86,7 @@ def _build_losses(model):
         name: keras.ops.zeros((1, *tensor.shape[1:])) for name, tensor in model.output.items()
     }
     mask = keras.ops.zeros((1, model.image_size, model.image_size, 1))
-    targets = {"label": outputs["label"], "similarity": mask, "mask": mask}
+    targets = {"label": outputs["label"], "similarity": mask, "mask": mask, "xray": mask}
     model.compute_loss(y=targets, y_pred=outputs)
     model.reset_metrics()
 

@@ -23,7 +23,7 @@ _BEST = {
 
 
 class Images(keras.callbacks.Callback):
-    """Writes faces, frequency images, masks and similarity patterns for TensorBoard.
+    """Writes faces, frequency images, masks, X-rays and similarity patterns for TensorBoard.
 
     Args:
         folder: of the event file.
@@ -50,8 +50,9 @@ class Images(keras.callbacks.Callback):
         shown = {"face": self._images / 255, "mask": self._masks}
         if self._images.ndim == 5:  # Of a sequence, the first frame.
             shown = {name: sequences[:, 0] for name, sequences in shown.items()}
-        if "mask" in outputs:
-            shown["mask_predicted"] = outputs["mask"]
+        for name in ("mask", "xray"):
+            if name in outputs:
+                shown[f"{name}_predicted"] = outputs[name]
         if self._frequency is not None:
             residual = self._frequency.predict_on_batch(self._images)["frequency_filter"]
             # The high-pass image has mean 0; a quarter of the range shows it without clipping much.

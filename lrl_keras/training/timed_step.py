@@ -34,7 +34,7 @@ def prepared(path, threads):
     faces = rng.integers(0, 256, (_MOST, *shape)).astype(np.float32)
     labels = np.arange(_MOST, dtype=np.float32)[:, None] % 2
     masks = (rng.random((_MOST, *shape[:-1], 1)) < 0.3).astype(np.float32)
-    targets = {"label": labels, "similarity": masks, "mask": masks}
+    targets = {"label": labels, "similarity": masks, "mask": masks, "xray": masks}
 
     def run(batch):
         part = {name: target[:batch] for name, target in targets.items()}

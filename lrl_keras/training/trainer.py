@@ -90,27 +90,8 @@ def _locked(folder):
 
 
 def _fit(records, run, settings, verbose):
-    source = {
-        "image_size": settings.image_size,
-        "batch_size": settings.batch_size,
-        "methods": settings.methods,
-        # An option of detectors of sequences.
-        "frames": settings.content().get("frames", 1),
-    }
     # The best epoch is chosen by the AUC, which needs both.
     records.split("val", methods=settings.methods).check_both_classes()
-    # Compressed as the training faces are, the same in every epoch, so that the best epoch is one
-    # for compressed video.
-    damaged = settings.augment if AUGMENTATIONS[settings.augment].validated else None
-    validation = data.load(records, split="val", augment=damaged, seed=settings.seed, **source)
-    training = data.load(
-        records,
-        split="train",
-        seed=settings.seed,
-        augment=settings.augment,
-        cache=settings.cache,
-        **source,
-    )
     keeper = callbacks.Checkpoints(run)
     # Pretrained weights would be overwritten, and may no longer be at hand.
     begun = bool(keeper.states())
@@ -122,6 +103,21 @@ def _fit(records, run, settings, verbose):
             Run.open(settings.start).load_weights(model)
         compile(model, settings)
         model.optimizer.build(model.trainable_variables)
+    source = {
+        "image_size": settings.image_size,
+        "batch_size": settings.batch_size,
+        "methods": settings.methods,
+        "seed": settings.seed,
+        "frames": model.frames,
+        "xray": "xray" in model.output,
+    }
+    # Compressed as the training faces are, the same in every epoch, so that the best epoch is one
+    # for compressed video.
+    damaged = settings.augment if AUGMENTATIONS[settings.augment].validated else None
+    validation = data.load(records, split="val", augment=damaged, **source)
+    training = data.load(
+        records, split="train", augment=settings.augment, cache=settings.cache, **source
+    )
     if not Run.exists(run):
         about = {
             "settings": settings.content(),

@@ -455,7 +455,7 @@ def view_of(image, landmarks):
 
 
 def forged(method, seed, landmarks=LANDMARKS, donor=None):
-    """The target, the forgery and its mask."""
+    """The target, the forgery, its mask and its weights."""
     rng = np.random.default_rng(seed)
     target = blending.target(view_of(astronaut(), landmarks), rng)
     return target, *blending.forge(method, target, donor or view_of(*mirrored()), rng)
@@ -469,14 +469,16 @@ def test_forgeries_differ_in_the_mask_and_close_to_it_alone(method):
     far = np.hypot(xs - centre[0], ys - centre[1]) > 2.2 * axes.size
     retouched = 0
     for seed in range(40):
-        target, forgery, mask = forged(method, seed)
-        assert forgery.dtype == mask.dtype == np.uint8
+        target, forgery, mask, blend = forged(method, seed)
+        assert forgery.dtype == mask.dtype == blend.dtype == np.uint8
+        np.testing.assert_array_equal(mask, blend > 127)
         assert mask.any()
         assert mask.max() == 1
         changed = np.abs(forgery.astype(int) - target.image)
         assert changed[mask == 1].mean() > 1
         assert not mask[far].any()
         assert not changed[far].any()
+        assert not changed[blend == 0].any()
         retouched += (target.image != astronaut()).any()
     assert 10 < retouched < 30
 
@@ -484,19 +486,20 @@ def test_forgeries_differ_in_the_mask_and_close_to_it_alone(method):
 @pytest.mark.parametrize("method", blending.METHODS)
 def test_where_nothing_can_be_forged_the_picture_stays(method):
     for seed in range(4):
-        target, forgery, mask = forged(method, seed, LANDMARKS + 5000)
+        target, forgery, mask, blend = forged(method, seed, LANDMARKS + 5000)
         np.testing.assert_array_equal(forgery, target.image)
-        assert mask.shape == (200, 200)
+        assert mask.shape == blend.shape == (200, 200)
         assert not mask.any()
+        assert not blend.any()
 
 
 def test_a_donor_who_looks_the_other_way_is_mirrored():
     donor = view_of(*mirrored())
     for seed in range(4):
-        _, forgery, mask = forged("swap", seed, donor=donor)
-        _, other, other_mask = forged("swap", seed, donor=views.mirrored(donor))
+        _, forgery, *masks = forged("swap", seed, donor=donor)
+        _, other, *other_masks = forged("swap", seed, donor=views.mirrored(donor))
         np.testing.assert_array_equal(forgery, other)
-        np.testing.assert_array_equal(mask, other_mask)
+        np.testing.assert_array_equal(masks, other_masks)
 
 
 @pytest.mark.parametrize(("nose", "alike"), [((83, 95), True), ((83, 118), False)])
@@ -513,6 +516,7 @@ def test_a_forgery_that_shows_nothing_is_none():
     target = blending.Target(view_of(plain, LANDMARKS), plain.copy())
     for seed in range(4):
         rng = np.random.default_rng(seed)
-        forgery, mask = blending.forge("self-blended", target, None, rng)
+        forgery, mask, blend = blending.forge("self-blended", target, None, rng)
         np.testing.assert_array_equal(forgery, plain)
         assert not mask.any()
+        assert not blend.any()

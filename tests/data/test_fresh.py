@@ -173,7 +173,7 @@ def test_what_cannot_be_forged_is_real(records, monkeypatch):
     monkeypatch.setattr(
         blending,
         "forge",
-        lambda method, target, donor, rng: (target.image, np.zeros((SIZE, SIZE), np.uint8)),
+        lambda method, target, donor, rng: (target.image, *np.zeros((2, SIZE, SIZE), np.uint8)),
     )
     images, masks, labels, _ = epoch(records)
     assert not masks.any()

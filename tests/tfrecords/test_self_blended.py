@@ -58,10 +58,10 @@ def read_all(folder):
     """Examples with their split, pictures decoded."""
     for shard in manifests.read(folder)["shards"]:
         for record in tf.data.TFRecordDataset(str(folder / shard["name"])):
-            example = {name: value.numpy() for name, value in decode(record).items()}
+            example = {name: value.numpy() for name, value in decode(record, blend=True).items()}
             for name in ("method", "video", "dataset"):
                 example[name] = example[name].decode()
-            for name in ("image", "mask"):
+            for name in ("image", "mask", "blend"):
                 content = example[name]
                 example[name] = np.asarray(Image.open(io.BytesIO(content))) if content else None
             yield {**example, "split": shard["split"]}
@@ -156,6 +156,19 @@ def test_forged_and_real_differ_in_the_mask_alone(records):
             far = ~ndimage.binary_dilation(mask, iterations=9)
             assert far.mean() > 0.2
             assert not changed[far].any()
+
+
+def test_forgeries_alone_hold_the_weight_of_the_blending(records):
+    found = by_method(records)
+    assert all(real["blend"] is None for real in found["real"].values())
+    for method in BOTH:
+        weights = [fake["blend"] for fake in found[method].values()]
+        assert np.mean([((weight > 0) & (weight < 255)).any() for weight in weights]) > 0.5
+        for key, fake in found[method].items():
+            weight = fake["blend"]
+            np.testing.assert_array_equal(weight > 127, fake["mask"] > 0)
+            changed = np.abs(fake["image"].astype(int) - found["real"][key]["image"])
+            assert not changed[weight == 0].any()
 
 
 def test_real_examples_are_the_crops_themselves_or_retouched(faces, records):

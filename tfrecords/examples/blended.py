@@ -143,18 +143,19 @@ class BlendedGroup:
                 continue
             view = _view(face, clip.view, size, generator(clip, "view", clip.view, index))
             target = blending.target(view, generator(clip, "target", clip.view, index))
-            image, mask = target.image, None
+            image, mask, blend = target.image, None, None
             if clip.label:
                 rng = generator(clip, clip.method, clip.copy, clip.view, index)
                 other = None
                 if donor is not None:
                     other = _view(_nearest(face, donor)[1], clip.view, size, rng)
-                image, mask = blending.forge(clip.method, target, other, rng)
+                image, mask, blend = blending.forge(clip.method, target, other, rng)
                 if not mask.any():
                     problems[index] = NOTHING_FORGED
                     continue
             box = face.in_frame(view.box)
-            examples.append(example(clip, index, box, image, mask, has_mask=True))
+            made = example(clip, index, box, image, mask, has_mask=True)
+            examples.append(dataclasses.replace(made, blend=blend))
         return examples, problems
 
 

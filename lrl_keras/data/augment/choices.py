@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
+from lrl_keras.data import xray
 from lrl_keras.data.augment.strong import Strong
 from lrl_keras.data.augment.video import as_in_video
 from lrl_keras.media import images
@@ -23,7 +24,8 @@ def augmentation(name: str, image_size: int) -> Callable:
 
     Returns:
         function of image, uint8 tensor (H, W, 3), mask, uint8 tensor (H, W, 1) of 0 and 1, and
-        seed, int64 tensor (2,). It returns image and mask in the same form, (S, S).
+        seed, int64 tensor (2,). It returns image and mask in the same form, (S, S). The mask may
+        have a second channel, weights of 0..255, that is moved with it.
     """
     return AUGMENTATIONS[name].make(image_size)
 
@@ -48,7 +50,7 @@ def flip(image: tf.Tensor, mask: tf.Tensor, seed: tf.Tensor) -> tuple[tf.Tensor,
 
     Args:
         image: tensor (H, W, C).
-        mask: tensor (H, W, 1).
+        mask: tensor (H, W, 1 or 2).
         seed: int tensor (2,).
 
     Returns:
@@ -84,7 +86,11 @@ def _video(image_size):
 
 
 def _resized(image: tf.Tensor, mask: tf.Tensor, image_size: int) -> tuple[tf.Tensor, tf.Tensor]:
-    return images.resize(image, image_size), images.resize_mask(255 * mask, image_size)
+    resized = images.resize_mask(255 * mask[..., :1], image_size)
+    if mask.shape[-1] == 2:
+        weights = xray.resized(mask[..., 1:], image_size)
+        resized = tf.concat([resized, weights], axis=-1)
+    return images.resize(image, image_size), resized
 
 
 AUGMENTATIONS = {

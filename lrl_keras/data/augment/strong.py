@@ -74,7 +74,8 @@ class Strong:
 
         Args:
             image: uint8 tensor (S, S, 3).
-            mask: uint8 tensor (S, S, 1) of 0 and 1.
+            mask: uint8 tensor (S, S, 1) of 0 and 1, perhaps with weights of 0..255 as second
+                channel.
             seed: int64 tensor (2,); the changes follow from it alone.
 
         Returns:
@@ -96,7 +97,10 @@ class Strong:
         rotation["rotation_matrix"] = zoom * rotation["rotation_matrix"] + (1 - zoom) * shift
         together = tf.concat([images, tf.cast(masks, tf.float32)], axis=-1)
         together = self._rotation.transform_images(together, rotation)
-        return together[..., :3], tf.cast(together[..., 3:] >= 0.5, tf.uint8)
+        moved = tf.cast(together[..., 3:4] >= 0.5, tf.uint8)
+        if masks.shape[-1] == 2:
+            moved = tf.concat([moved, tf.cast(tf.round(together[..., 4:]), tf.uint8)], axis=-1)
+        return together[..., :3], moved
 
 
 class _Seeds(keras.random.SeedGenerator):

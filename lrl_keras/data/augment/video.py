@@ -34,13 +34,14 @@ def as_in_video(
 
     Args:
         image: uint8 tensor (H, H, 3).
-        mask: uint8 tensor (H, H, 1) of 0 and 1.
+        mask: uint8 tensor (H, H, 1) of 0 and 1, perhaps with weights of 0..255 as second channel.
         size: side S of the result in pixels.
         seed: int64 tensor (2,).
 
     Returns:
-        image, uint8 (S, S, 3), and mask, uint8 (S, S, 1) of 0 and 1.
+        image, uint8 (S, S, 3), and mask, uint8 (S, S, 1) of 0 and 1, or with the weights.
     """
+    channels = mask.shape[-1]
 
     def change(image, mask, seed):
         # NumPy accepts no negative seeds.
@@ -48,7 +49,7 @@ def as_in_video(
         return compressed(image, size, rng), _resized_mask(mask, size)
 
     image, mask = tf.numpy_function(change, [image, mask, seed], (tf.uint8, tf.uint8), False)
-    return tf.ensure_shape(image, (size, size, 3)), tf.ensure_shape(mask, (size, size, 1))
+    return tf.ensure_shape(image, (size, size, 3)), tf.ensure_shape(mask, (size, size, channels))
 
 
 def compressed(image, size, rng):
@@ -96,7 +97,8 @@ def _shifted(image, dy, dx):
 
 
 def _resized_mask(mask, size):
-    resized = Image.fromarray(mask[..., 0] * np.uint8(255)).resize(
-        (size, size), Image.Resampling.BOX
+    region, *weights = (
+        np.asarray(Image.fromarray(channel).resize((size, size), Image.Resampling.BOX))
+        for channel in (mask[..., 0] * np.uint8(255), *np.moveaxis(mask[..., 1:], -1, 0))
     )
-    return (np.asarray(resized) >= 128).astype(np.uint8)[..., None]
+    return np.stack([(region >= 128).astype(np.uint8), *weights], axis=-1)

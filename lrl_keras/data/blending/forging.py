@@ -48,8 +48,9 @@ def forge(method, target, donor, rng):
         rng: `numpy.random.Generator`.
 
     Returns:
-        the forgery, uint8 (S, S, 3), and its mask, uint8 (S, S) of 0 and 1: 1 where the weight of
-        the blending is above 0.5. The mask is empty where nothing could be forged.
+        the forgery, uint8 (S, S, 3); its mask, uint8 (S, S) of 0 and 1: 1 where the weight of the
+        blending is above 0.5; and 255 times that weight, uint8 (S, S). Both are 0 everywhere where
+        nothing could be forged.
 
     Raises:
         InputError: landmarks that span no face.
@@ -70,5 +71,5 @@ def forge(method, target, donor, rng):
         if mask.any() and np.abs(image[mask] - target.image[mask].astype(np.int16)).mean() > _LEAST:
             break
     else:
-        return target.image, np.zeros(mask.shape, np.uint8)
-    return image, mask.astype(np.uint8)
+        return target.image, *np.zeros((2, *mask.shape), np.uint8)
+    return image, mask.astype(np.uint8), np.rint(255 * weight).astype(np.uint8)

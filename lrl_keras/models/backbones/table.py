@@ -57,7 +57,7 @@ def _application(name, **arguments):
     return build
 
 
-IMAGENET = {
+STANDARDISED = {
     "scale": tuple((1 / (255 * _IMAGENET_STD)).tolist()),
     "offset": tuple((-_IMAGENET_MEAN / _IMAGENET_STD).tolist()),
 }
@@ -68,13 +68,13 @@ BACKBONES = {
         _application("EfficientNetB4"),
         taps=("block3d_add", "block5f_add", "top_activation"),
         entry="stem_conv_pad.input",
-        **IMAGENET,
+        **STANDARDISED,
     ),
     "efficientnet_b0": Backbone(
         _application("EfficientNetB0"),
         taps=("block3b_add", "block5c_add", "top_activation"),
         entry="stem_conv_pad.input",
-        **IMAGENET,
+        **STANDARDISED,
     ),
     "efficientnet_lite0": _lite(0, "block4", "block10", "block15"),
     "efficientnet_lite1": _lite(1, "block6", "block14", "block20"),

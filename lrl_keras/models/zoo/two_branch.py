@@ -13,7 +13,7 @@ from keras import ops
 from lrl_keras.layers import CentreDistance, LaplacianOfGaussian
 from lrl_keras.losses import IsolateLoss
 from lrl_keras.models.backbones import densenet
-from lrl_keras.models.backbones.table import IMAGENET
+from lrl_keras.models.backbones.table import STANDARDISED
 from lrl_keras.models.detector import Detector, checked_integer, register_detector
 from lrl_keras.system.options import Option
 
@@ -132,7 +132,9 @@ class TwoBranch(Detector):
                 [(part, prefixes.get(name, "log_")) for name, part in parts.items()], weights
             )
         rescale = keras.layers.Rescaling(
-            list(IMAGENET["scale"]), list(IMAGENET["offset"]), dtype="float32", name="rgb_scale"
+            *(list(STANDARDISED[name]) for name in ("scale", "offset")),
+            dtype="float32",
+            name="rgb_scale",
         )
         band_pass = LaplacianOfGaussian(2 * growth, name="log_filter")
         uniform = keras.initializers.RandomUniform(-(units**-0.5), units**-0.5)
