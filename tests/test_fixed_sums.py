@@ -8,6 +8,7 @@ from networks import element
 
 from lrl_keras import LRL
 from lrl_keras.models import Classifier
+from lrl_keras.models.zoo.f3_net import F3Net
 from lrl_keras.training import trainer
 from lrl_keras.training.cpu import fixed_sums
 from lrl_keras.training.cpu.repeatable import repeatable
@@ -50,6 +51,12 @@ def test_classifier():
     model = Classifier("tiny", image_size=64)
     trainer.compile(model, Settings("classifier"))
     assert parts_of_sums(model) <= {2}
+
+
+def test_f3_net():
+    model = F3Net(image_size=64, width=3)
+    trainer.compile(model, Settings("f3_net"))
+    assert parts_of_sums(model) == {2}
 
 
 @pytest.mark.long

@@ -5,8 +5,10 @@ import re
 import tensorflow as tf
 
 # Names of what is not quantised: the frequency filter, whose small differences are the point, the
-# cosine of the patches, and what follows from it.
-KEPT = re.compile("frequency_filter|_scale|similarity|entries|head_norm|flatten|label")
+# cosine of the patches, and what follows from it; F3-Net's bands and their logarithms.
+KEPT = re.compile(
+    "frequency_filter|_scale|similarity|entries|head_norm|flatten|label|decomposition|statistics"
+)
 
 
 def function(form, chosen):

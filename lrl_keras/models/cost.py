@@ -6,7 +6,15 @@ import math
 
 import keras
 
-from lrl_keras.layers import RFAM, BilinearResize, FrequencyFilter, PatchSimilarity
+from lrl_keras.layers import (
+    FAD,
+    LFS,
+    RFAM,
+    BilinearResize,
+    FrequencyFilter,
+    MixBlock,
+    PatchSimilarity,
+)
 
 
 def multiply_adds(model: keras.Model) -> dict[str, int]:
@@ -51,6 +59,17 @@ def _layer_cost(layer):
     if isinstance(layer, RFAM):
         _, height, width, channels = layer.input[0].shape
         return height * width * (4 * channels**2 + 9 * 2 * channels * 2)
+    if isinstance(layer, FAD):
+        _, side, _, channels = layer.input.shape
+        return 2 * side**3 * channels * (1 + layer.bands)
+    if isinstance(layer, LFS):
+        luma = 3 * math.prod(layer.input.shape[1:3]) if layer.input.shape[3] == 3 else 0
+        coefficients = layer.window**2
+        windows = math.prod(layer.output.shape[1:3])
+        return luma + windows * coefficients * (coefficients + layer.bands)
+    if isinstance(layer, MixBlock):
+        _, side, _, channels = layer.input[0].shape
+        return 2 * side**2 * channels * (2 * channels + side + 1)
     if isinstance(layer, keras.layers.Dense):
         return math.prod(layer.kernel.shape)
     if isinstance(layer, keras.layers.SeparableConv2D):

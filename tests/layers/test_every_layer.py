@@ -17,6 +17,9 @@ CASES = {
     "rfam": (lambda: layers.RFAM(), 2, (9, 8, 4)),
     "similarity": (lambda: layers.PatchSimilarity(5), 1, (13, 8, 4)),
     "resize": (lambda: layers.BilinearResize(10, 5), 1, (17, 8, 4)),
+    "fad": (lambda: layers.FAD(), 1, (17, 17, 3)),
+    "lfs": (lambda: layers.LFS(), 1, (17, 32, 3)),
+    "mix_block": (lambda: layers.MixBlock(), 2, (9, 9, 4)),
 }
 EXTREMES = {
     "zeros": lambda shape: np.zeros(shape),
@@ -117,7 +120,11 @@ def test_config_makes_the_same_layer(case):
 
 @pytest.mark.parametrize("extreme", EXTREMES)
 @pytest.mark.parametrize(
-    ("name", "arguments"), [*((name, {}) for name in CASES), ("rfam", {"training": True})]
+    ("name", "arguments"),
+    [
+        *((name, {}) for name in CASES),
+        *((name, {"training": True}) for name in ("rfam", "mix_block")),
+    ],
 )
 def test_extremes_stay_finite(policy, name, arguments, extreme):
     make, count, shape = CASES[name]

@@ -37,7 +37,8 @@ def small(name):
         for key, option in options.items()
         if option.type is int and not option.many and key not in common
     }
-    return chosen | ({"backbone": "tiny", "weights": None} if "backbone" in options else {})
+    given = {"backbone": "tiny", "weights": None}
+    return chosen | {key: value for key, value in given.items() if key in options}
 
 
 def chosen(name, epochs=2):
