@@ -46,13 +46,14 @@ class FAD(keras.layers.Layer):
             raise ValueError(f"`bands` must be 3 or 4. Received: bands={bands}")
         self.bands = int(bands)
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        _, side, width, channels = input_shape if len(input_shape) == 4 else (None,) * 4
-        if None in (side, channels) or side != width:
+    def build(self, input_shape: tuple[Any, ...]) -> None:
+        known = len(input_shape) == 4 and None not in input_shape[1:]
+        if not known or input_shape[1] != input_shape[2]:
             raise ValueError(
                 "Expected square images of shape (B, S, S, C) with S and C known. "
                 f"Received: input_shape={tuple(input_shape)}"
             )
+        _, side, _, channels = input_shape
         self.input_spec = keras.layers.InputSpec(ndim=4, axes={1: side, 2: side, 3: channels})
         index = np.add.outer(np.arange(side), np.arange(side))
         middle, high, most = side // 2.82, side // 2, 2 * side
@@ -79,7 +80,7 @@ class FAD(keras.layers.Layer):
         maps = ops.reshape(maps, (-1, self.bands * channels, side, side))
         return ops.transpose(maps, (0, 2, 3, 1))
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         return (*input_shape[:-1], input_shape[-1] * self.bands)
 
     def compute_output_spec(self, images: keras.KerasTensor) -> keras.KerasTensor:

@@ -77,13 +77,14 @@ class LFS(keras.layers.Layer):
         self.log_of_sum = bool(log_of_sum)
         self.scale = float(scale)
 
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        _, height, width, channels = input_shape if len(input_shape) == 4 else (None,) * 4
-        if None in (height, width) or min(height, width) < self.stride or channels not in (1, 3):
+    def build(self, input_shape: tuple[Any, ...]) -> None:
+        known = len(input_shape) == 4 and None not in input_shape[1:3]
+        if not known or min(input_shape[1:3]) < self.stride or input_shape[3] not in (1, 3):
             raise ValueError(
                 "Expected images of shape (B, H, W, 3) or (B, H, W, 1) with H and W known and at "
                 f"least {self.stride}. Received: input_shape={tuple(input_shape)}"
             )
+        _, height, width, channels = input_shape
         self.input_spec = keras.layers.InputSpec(ndim=4, axes={1: height, 2: width, 3: channels})
         index = np.add.outer(np.arange(self.window), np.arange(self.window)).reshape(-1, 1)
         position, band = index * self.bands, 2 * self.window * np.arange(self.bands)
@@ -99,14 +100,15 @@ class LFS(keras.layers.Layer):
         )
 
     def call(self, images: Any) -> Any:
-        gray = ops.cast(images, "float32")
+        # Shifted before the luma, whose weights add up to 1: black is then 0 whatever the order of
+        # the sum, and not a rounding error, of which the logarithm would make much.
+        gray = (ops.cast(images, "float32") + 1) * self.scale
         _, height, width, channels = gray.shape
         if channels == 3:
             gray = ops.matmul(ops.reshape(gray, (-1, 3)), np.array(LUMA, "float32")[:, None])
             gray = ops.reshape(gray, (-1, height, width, 1))
         around = (self.window - self.stride) // 2
-        padding = ((0, 0), (around, around), (around, around), (0, 0))
-        gray = ops.pad((gray + 1) * self.scale, padding)
+        gray = ops.pad(gray, ((0, 0), (around, around), (around, around), (0, 0)))
         magnitudes = ops.abs(ops.conv(gray, self._kernel, self.stride, "valid"))
         # (bands, window, window) -> (coefficients, bands)
         masks = ops.transpose(ops.reshape(2 * ops.sigmoid(self.masks) - 1, (self.bands, -1)))
@@ -122,7 +124,7 @@ class LFS(keras.layers.Layer):
         sums = ops.matmul(ops.reshape(maps, (-1, coefficients)), weights)
         return ops.reshape(sums, (-1, height, width, self.bands))
 
-    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+    def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         batch, height, width, _ = input_shape
         return (batch, height // self.stride, width // self.stride, self.bands)
 

@@ -164,11 +164,11 @@ def test_config_and_weights_make_the_same_model(tmp_path):
 @pytest.mark.slow
 def test_it_learns():
     model = small()
-    # XLA compiles longer than the rest takes.
-    model.compile(optimizer=keras.optimizers.Adam(3e-3), jit_compile=False)
+    # A graph of the step takes longer to make than all steps.
+    model.compile(optimizer=keras.optimizers.Adam(3e-3), run_eagerly=True)
     images, targets, weights = element(6, 64)
     losses = [
-        model.train_on_batch(images, targets, weights, return_dict=True)["loss"] for _ in range(20)
+        model.train_on_batch(images, targets, weights, return_dict=True)["loss"] for _ in range(6)
     ]
     assert losses[-1] < 0.7 * losses[0]
     gammas = [
