@@ -23,6 +23,11 @@ ABLATIONS = {
     "mix": {},
     "code": {"bands": 4, "log_of_sum": False},
 }
+# JAX compiles each operation for each shape, which takes minutes.
+EVERY = [
+    pytest.param(arguments, id=name, marks=() if name == "mix" else TF)
+    for name, arguments in ABLATIONS.items()
+]
 
 
 def small(size=64, **arguments):
@@ -34,6 +39,7 @@ def trainable(model):
     return sum(int(np.prod(variable.shape)) for variable in model.trainable_variables)
 
 
+@TF
 @pytest.mark.slow
 def test_numbers_of_parameters():
     expected = REFERENCE["trainable"]
@@ -51,6 +57,7 @@ def test_numbers_of_parameters():
     assert trainable(F3Net()) == 48_314_929 - 299 * 299 - 3 * 9 * 32
 
 
+@TF
 @pytest.mark.slow
 @pytest.mark.parametrize(("channels", "side", "strides"), [(12, 299, 2), (6, 149, 1)])
 def test_maps_of_xception(channels, side, strides):
@@ -121,7 +128,7 @@ def test_weights_that_cannot_be_loaded(tmp_path):
         F3Net(image_size=64, weights=tmp_path / "none.h5")
 
 
-@pytest.mark.parametrize("arguments", ABLATIONS.values(), ids=ABLATIONS)
+@pytest.mark.parametrize("arguments", EVERY)
 def test_its_only_output_is_the_label(arguments):
     model = randomise(small(**arguments))
     images = faces(3, 64)
@@ -138,12 +145,14 @@ def test_its_only_output_is_the_label(arguments):
     }
 
 
+@TF
 def test_every_policy(policy):
     label = small()(faces(2, 64))["label"]
     assert keras.backend.standardize_dtype(label.dtype) == "float32"
     assert np.isfinite(to_numpy(label)).all()
 
 
+@TF
 @pytest.mark.parametrize("size", [48, 59, 96])
 def test_other_sizes(size):
     assert small(size)(faces(1, size))["label"].shape == (1, 1)

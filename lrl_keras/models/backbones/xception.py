@@ -36,11 +36,11 @@ def xception_stages(
 ) -> list[keras.Model]:
     """Build Xception without its top, cut where F3-Net's streams exchange.
 
-    Layers are called as those of `keras.applications.Xception`.
+    Its layers have the names of those of `keras.applications.Xception`.
 
     Args:
         name: of the stream, before the names of the stages.
-        input_shape: (H, W, C) of the input, H and W at least 7 for strides of 1.
+        input_shape: (H, W, C) of the input, H and W at least 7.
         strides: of the first convolution. Defaults to `2`, that of Xception.
         width: channels of the layers in percent of Xception's, at least 1. Defaults to `100`.
         weights: arrays that `pretrained` returned; with them, C is a multiple of 3 and `width`
