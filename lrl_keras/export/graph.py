@@ -5,8 +5,12 @@ import re
 import tensorflow as tf
 
 # Names of what is not quantised: the frequency filter, whose small differences are the point, the
-# cosine of the patches, and what follows from it, and the X-ray with its mean.
-KEPT = re.compile("frequency_filter|_scale|similarity|entries|head_norm|flatten|label|border")
+# cosine of the patches, and what follows from it; the X-ray with its mean; F3-Net's bands and their
+# logarithms; residuals and the statistics of maps.
+KEPT = re.compile(
+    "frequency_filter|_scale|similarity|entries|head_norm|flatten|label|border|decomposition|"
+    "residual|statistics"
+)
 
 
 def function(form, chosen):

@@ -30,7 +30,7 @@ def dct_matrix(n: int) -> np.ndarray:
     return matrix.astype("float32")
 
 
-def _times(maps, matrix):
+def times(maps: Any, matrix: Any) -> Any:
     """Multiply (B, m, n) by (n, p) as one product of matrices, whose shapes exports know."""
     _, m, n = maps.shape
     return ops.reshape(ops.matmul(ops.reshape(maps, (-1, n)), matrix), (-1, m, matrix.shape[-1]))
@@ -92,9 +92,9 @@ class FrequencyFilter(keras.layers.Layer):
         if self._triangle.size:
             rows, columns = self._dct_rows, self._dct_columns
             # (h, H) (B, H, W) (W, w) -> (B, h, w)
-            coefficients = _times(ops.matmul(rows, gray), columns.T)
+            coefficients = times(ops.matmul(rows, gray), columns.T)
             coefficients = ops.multiply(coefficients, self._triangle)
-            gray = gray - _times(ops.matmul(rows.T, coefficients), columns)
+            gray = gray - times(ops.matmul(rows.T, coefficients), columns)
         return ops.reshape(gray, (-1, height, width, 1))
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:

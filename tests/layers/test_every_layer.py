@@ -22,6 +22,9 @@ CASES = {
     "co_occurrence": (lambda: layers.CoOccurrence(), 1, (13, 20, 3)),
     "soft_co_occurrence": (lambda: layers.SoftCoOccurrence(), 1, (13, 20, 3)),
     "laplacian": (lambda: layers.LaplacianOfGaussian(3), 1, (17, 8, 4)),
+    "fad": (lambda: layers.FAD(), 1, (17, 17, 3)),
+    "lfs": (lambda: layers.LFS(), 1, (17, 32, 3)),
+    "mix_block": (lambda: layers.MixBlock(), 2, (9, 9, 4)),
 }
 # Those that take images, float32 under every policy.
 PIXELS = ("frequency", "co_occurrence", "soft_co_occurrence")
@@ -124,7 +127,11 @@ def test_config_makes_the_same_layer(case):
 
 @pytest.mark.parametrize("extreme", EXTREMES)
 @pytest.mark.parametrize(
-    ("name", "arguments"), [*((name, {}) for name in CASES), ("rfam", {"training": True})]
+    ("name", "arguments"),
+    [
+        *((name, {}) for name in CASES),
+        *((name, {"training": True}) for name in ("rfam", "mix_block")),
+    ],
 )
 def test_extremes_stay_finite(policy, name, arguments, extreme):
     make, count, shape = CASES[name]

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 
 from lrl_keras.errors import InputError
-from lrl_keras.models.backbones.table import BACKBONES, MINUS_ONE_TO_ONE
+from lrl_keras.models.backbones.table import BACKBONES, MINUS_ONE_TO_ONE, Backbone
 
 LEVELS = ("low", "mid", "high")
 
@@ -66,7 +66,7 @@ def streams(
                 f"Received: backbone={backbone!r}"
             )
         row = BACKBONES[backbone]
-        models = {"rgb": _build(backbone, row, image_size, weights)}
+        models = {"rgb": build_backbone(backbone, row, image_size, weights)}
         if frequency:
             models["frequency"] = row.build((image_size, image_size, 1), None)
         tensors = {
@@ -106,7 +106,19 @@ def streams(
     return result
 
 
-def _build(name, row, image_size, weights):
+def build_backbone(
+    name: str, row: Backbone, image_size: int, weights: str | os.PathLike[str] | None
+) -> keras.Model:
+    """Build the backbone of a row of `BACKBONES` for RGB images.
+
+    Args:
+        name: of the row, for the error.
+        row: the row.
+        image_size, weights: as in `streams`.
+
+    Raises:
+        InputError: where the weights cannot be loaded.
+    """
     shape = (image_size, image_size, 3)
     remedy = (
         "use weights=None (`--weights none`) to start from random weights, or give the path of the "
