@@ -35,7 +35,10 @@ MODULES = (
     "lrl_keras.saving.runtimes",
     "lrl_keras.serving",
 )
-VERBS = ("inspect", "train", "evaluate", "predict", "export", "serve", "benchmark", "demo")
+VERBS = (
+    "inspect", "train", "evaluate", "compare", "predict", "convert", "export", "serve", "benchmark",
+    "demo",
+)  # fmt: skip
 _SIDE, _COUNT = 32, 6
 _TRAINING = (
     "--backbone tiny --weights none --image-size 32 --patches 2 --batch-size 4 --epochs 2 "
