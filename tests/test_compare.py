@@ -370,7 +370,7 @@ def test_wrong_usage(options, capsys):
     assert "usage: lrl-keras compare" in capsys.readouterr().err
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_an_exported_file_and_speed(runs, photograph_records, tmp_path, capsys):
     pytest.importorskip("tf2onnx")
     file = lrl_keras.export.export(lrl_keras.load(runs[1]), tmp_path / "export", "onnx")

@@ -170,7 +170,7 @@ def test_config_and_weights_make_the_same_model(tmp_path):
 
 
 @TF
-@pytest.mark.slow
+@pytest.mark.long
 def test_it_learns():
     model = small()
     # A graph of the step takes longer to make than all steps.

@@ -254,7 +254,7 @@ def test_it_is_folded(small):
 
 
 @TF
-@pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("form", ["saved_model", "onnx", "tflite", "openvino"])
 def test_it_is_exported_with_its_xray(form, small, tmp_path):
     from lrl_keras.export import export
@@ -270,7 +270,7 @@ def test_it_is_exported_with_its_xray(form, small, tmp_path):
 
 
 @TF
-@pytest.mark.slow
+@pytest.mark.long
 def test_a_broken_off_training_of_hrnet_goes_on_bit_for_bit(
     small, photograph_records, tmp_path, monkeypatch
 ):

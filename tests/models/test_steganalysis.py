@@ -126,7 +126,7 @@ def scores_of(model, records, *names):
 
 
 @TF
-@pytest.mark.slow
+@pytest.mark.long
 def test_ld_cnn_begins_as_steg_features(photograph_records):
     def begun(model):
         model.adapt(split(photograph_records, "train", augment="none"))
@@ -146,7 +146,9 @@ def test_ld_cnn_begins_as_steg_features(photograph_records):
 
 @TF
 @pytest.mark.slow
-@pytest.mark.parametrize("precision", ["float32", "mixed_float16"])
+@pytest.mark.parametrize(
+    "precision", ["float32", pytest.param("mixed_float16", marks=pytest.mark.long)]
+)
 def test_training_steg_features_is_fitting_it(photograph_records, tmp_path, precision):
     from lrl_keras.training import Settings, train
 

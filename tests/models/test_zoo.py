@@ -21,7 +21,7 @@ from lrl_keras.training import Settings, callbacks, settings, train
 
 pytestmark = pytest.mark.tensorflow
 
-# One traces the whole of what all have in common; the others take most of an hour's tests.
+# One goes through all that they have in common.
 NAMES = [
     pytest.param(name, marks=() if name == "classifier" else pytest.mark.long)
     for name in sorted(DETECTORS)

@@ -189,7 +189,7 @@ def test_scores_of_single_faces_come_at_once(photograph_records):
     ("arguments", "message"),
     [
         ({"frames": 0}, "frames must be at least 1. Received: 0"),
-        ({"frames": 3, "cache": True}, "cache holds single faces"),
+        ({"frames": 3, "cache": True}, "cache and xray are of single faces"),
         ({"frames": 3, "batch_size": 64}, "4 examples of split 'train'"),
     ],
 )
