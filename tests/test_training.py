@@ -332,7 +332,7 @@ def test_a_run_of_an_unknown_detector_is_refused(name, finished, tmp_path):
     shutil.copytree(run, copy)
     config = json.loads((copy / CONFIG).read_text())
     (copy / CONFIG).write_text(json.dumps({**config, "detector": name}))
-    with pytest.raises(InputError, match="detector must be one of lrl, .*two_branch"):
+    with pytest.raises(InputError, match=r"detector must be one of lrl, .*two_branch"):
         lrl_keras.load(copy)
     del config["detector"]
     (copy / CONFIG).write_text(json.dumps(config))
