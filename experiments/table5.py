@@ -34,8 +34,13 @@ METHODS = (TRAINED_ON, UNSEEN)
 # Side of the crops in the records.
 CROP_SIZE = 256
 LITE = {"backbone": "efficientnet_lite0", "weights": "imagenet"}
-# A photograph has one frame: more of the same would teach nothing.
-OTHERS = {"two_branch": {"frames": 2}, "lrl": LITE}
+# No other backbone has weights here, and a photograph has one frame.
+OTHERS = {
+    "lrl": LITE,
+    "xception": {"weights": None},
+    "two_branch": {"weights": None, "frames": 2},
+    "f3_net": {"weights": None},
+}
 ROWS = {
     **{name: {"detector": kind, **OTHERS.get(kind, {})} for name, kind in networks.SYSTEMS.items()},
     "Meso-4": {"detector": "meso4"},

@@ -60,7 +60,8 @@ class Training:
         chosen = settings.chosen()
         without = [f"no-{part.replace('_', '-')}" for part in parts if chosen.get(part) is False]
         methods = [] if settings.methods is None else sorted(settings.methods)
-        words = [settings.detector, settings.backbone, *without, *methods]
+        backbone = settings.content().get("backbone")
+        words = [settings.detector, *([backbone] if backbone else []), *without, *methods]
         return "-".join([*words, f"seed{settings.seed}"])
 
     def result(self, records, methods=None):
