@@ -25,8 +25,8 @@ def table(found):
         size = "-", "-", "-"
         if measured:
             size = (
-                f"{measured[0]['weights'] / 1e6:.2f}",
-                f"{measured[0]['multiply_adds'] / 1e9:.2f}",
+                f"{measured[0]['weights'] / 1e6:.3g}",
+                f"{measured[0]['multiply_adds'] / 1e9:.3g}",
                 f"{np.median([one['images_per_second'] for one in measured]):.1f}",
             )
         cells.append([row, *line, *size])

@@ -169,7 +169,7 @@ def _between(ends, sign=""):
 
 
 def _in(value, unit):
-    return "-" if value is None else f"{value / unit:.2f}"
+    return "-" if value is None else f"{value / unit:.3g}"
 
 
 def _p(value):

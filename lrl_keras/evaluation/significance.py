@@ -148,7 +148,7 @@ def delong(
         p = float(2 * stats.norm.sf(abs(difference) / error))
     elif abs(difference) > _ROUNDING:
         p = None
-    return difference, (difference - reach, difference + reach), p
+    return difference, (max(difference - reach, -1.0), min(difference + reach, 1.0)), p
 
 
 def holm(p: Sequence[float | None]) -> list[float | None]:

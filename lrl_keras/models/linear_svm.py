@@ -52,7 +52,7 @@ def fit_to_layer(
     """
     features = keras.Model(model.input, model.get_layer(layer).output)
     found, known = [], []
-    for images, targets, _ in batches:
+    for images, targets, *_ in batches:
         found.append(np.asarray(features.predict_on_batch(images), "float64"))
         known.append(np.asarray(targets["label"])[:, 0])
     labels = np.concatenate([*known, []])

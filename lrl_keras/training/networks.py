@@ -34,6 +34,12 @@ def build(settings: Settings, records: Records) -> Detector:
         raise InputError(str(error)) from error
     if "similarity" in model.output:
         _warn_of_uneven_patches(model)
+    if "side" in kind.OPTIONS and model.image_size != records.image_size:
+        warnings.warn(
+            f"{model.NAME} looks at traces in single pixels, which resizing the records' crops "
+            f"changes: give image_size={records.image_size}, theirs, instead of {model.image_size}",
+            stacklevel=1,
+        )
     return model
 
 

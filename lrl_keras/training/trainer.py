@@ -133,7 +133,16 @@ def _fit(records, run, settings, verbose):
     if epoch >= settings.epochs:
         return model
     if epoch == 0 and not settings.start:
-        model.adapt(training)
+        model.adapt(
+            data.load(
+                records,
+                split="train",
+                augment=settings.augment,
+                drop_remainder=False,
+                verify=False,
+                **source,
+            )
+        )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*shuffle=True.*")
         # `adapt` has set the weights of a detector that has none of these.

@@ -32,7 +32,7 @@ EVERY = [
 
 def small(size=64, **arguments):
     keras.utils.set_random_seed(1)
-    return F3Net(**{"image_size": size, "width": 3, **arguments})
+    return F3Net(**{"image_size": size, "width": 25, **arguments})
 
 
 def trainable(model):
@@ -195,7 +195,7 @@ def test_it_learns():
     [
         ({"image_size": 47}, "`image_size` must be an integer from 48"),
         ({"bands": 2}, "`bands` must be an integer from 3 to 4"),
-        ({"width": 0}, "`width` must be an integer from 1 to 100"),
+        ({"width": 24}, "`width` must be an integer from 25 to 100"),
         ({"fad": False, "lfs": False}, "One stream at least"),
         ({"lfs": False, "mix": True}, "Cross attention needs both streams"),
         ({"image_size": 56}, "sides of 4 and 3 pixels"),

@@ -10,7 +10,7 @@ from keras import ops
 
 from lrl_keras.layers import ConstrainedConv2D
 from lrl_keras.layers.frequency_filter import LUMA
-from lrl_keras.models.centre import central_square
+from lrl_keras.models.centre import central_square, checked_square
 from lrl_keras.models.detector import Detector, checked_integer, register_detector
 from lrl_keras.system.options import Option
 
@@ -74,8 +74,7 @@ class CConv(Detector):
         crop_size: int | None = None,
         **kwargs: Any,
     ) -> None:
-        side = checked_integer("side", side, 16, 4096)
-        image_size = checked_integer("image_size", image_size, side, 4096)
+        image_size, side = checked_square(image_size, side)
         units = checked_integer("units", units, 1, 65536)
 
         # Functional model

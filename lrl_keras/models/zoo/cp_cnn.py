@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import keras
 
 from lrl_keras.layers import MapStatistics
-from lrl_keras.models.centre import central_square
+from lrl_keras.models.centre import central_square, checked_square
 from lrl_keras.models.detector import Detector, checked_integer, register_detector
 from lrl_keras.system.options import Option
 
@@ -74,8 +74,7 @@ class CPCNN(Detector):
         crop_size: int | None = None,
         **kwargs: Any,
     ) -> None:
-        side = checked_integer("side", side, 8, 4096)
-        image_size = checked_integer("image_size", image_size, side, 4096)
+        image_size, side = checked_square(image_size, side, least=8)
         units = checked_integer("units", units, 1, 65536)
         if channels not in (1, 3):
             raise ValueError(

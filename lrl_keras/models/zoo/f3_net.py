@@ -33,7 +33,7 @@ class F3Net(Detector):
         bands: `3`, the paper's, or `4`, the repository's, see `FAD`. Defaults to `3`.
         log_of_sum: `True` for the paper's statistics, `False` for the repository's, see `LFS`.
             Defaults to `True`.
-        width: channels of both Xceptions in percent of the original's, from 1 to 100. Defaults to
+        width: channels of both Xceptions in percent of the original's, from 25 to 100. Defaults to
             `100`.
         weights: `None`, `"imagenet"`, or a weights file of `keras.applications.Xception` without
             its top, for both Xceptions; needs `width=100`. Defaults to `None`.
@@ -69,7 +69,8 @@ class F3Net(Detector):
         ),
         "bands": Option(3, "of frequencies: 3, the paper's, 4, the code's", least=3, most=4),
         "log_of_sum": Option(True, "local statistics in the paper's order, not the code's"),
-        "width": Option(100, "channels in percent of Xception's", least=1, most=100),
+        # TensorFlow with oneDNN crashed in training narrower ones on maps of some odd sides.
+        "width": Option(100, "channels in percent of Xception's", least=25, most=100),
     }
     DEFAULTS: ClassVar[dict[str, Any]] = {
         "weight_decay": 0.0,
@@ -92,7 +93,7 @@ class F3Net(Detector):
     ) -> None:
         image_size = checked_integer("image_size", image_size, 48, 4096)
         bands = checked_integer("bands", bands, 3, 4)
-        width = checked_integer("width", width, 1, 100)
+        width = checked_integer("width", width, 25, 100)
         if not (fad or lfs):
             raise ValueError("One stream at least is needed. Received: fad=False with lfs=False")
         if mix is None:

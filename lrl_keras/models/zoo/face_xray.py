@@ -156,8 +156,8 @@ class FaceXray(Detector):
         if self._from_scratch:
             warnings.warn(
                 f"{self.backbone} starts from random weights, its authors' from ImageNet's, which "
-                "cannot be had here: train it longer, give a file as `weights`, or take a backbone "
-                "that has them, as backbone='efficientnet_b4', weights='imagenet'",
+                "cannot be had here: train it longer, give a file of weights, or take a backbone "
+                "that has them, as efficientnet_b4 with the weights imagenet",
                 stacklevel=2,
             )
 

@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 import keras
 
 from lrl_keras.layers import SoftCoOccurrence
-from lrl_keras.models.centre import central_square
-from lrl_keras.models.detector import Detector, checked_integer, register_detector
+from lrl_keras.models.centre import central_square, checked_square
+from lrl_keras.models.detector import Detector, register_detector
 from lrl_keras.models.linear_svm import fit_to_layer
 from lrl_keras.system.options import Option
 
@@ -85,8 +85,7 @@ class LDCNN(Detector):
         crop_size: int | None = None,
         **kwargs: Any,
     ) -> None:
-        image_size = checked_integer("image_size", image_size, 16, 4096)
-        side = checked_integer("side", side, 16, image_size)
+        image_size, side = checked_square(image_size, side)
 
         # Layers
         features = SoftCoOccurrence(step, slope, name="soft_co_occurrence")

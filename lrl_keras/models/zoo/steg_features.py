@@ -10,8 +10,8 @@ import numpy as np
 
 from lrl_keras.layers import CoOccurrence
 from lrl_keras.losses import SquaredHingeLoss
-from lrl_keras.models.centre import central_square
-from lrl_keras.models.detector import Detector, checked_integer, register_detector
+from lrl_keras.models.centre import central_square, checked_square
+from lrl_keras.models.detector import Detector, register_detector
 from lrl_keras.models.linear_svm import fit_to_layer
 from lrl_keras.system.options import Option
 
@@ -85,8 +85,7 @@ class StegFeatures(Detector):
         crop_size: int | None = None,
         **kwargs: Any,
     ) -> None:
-        image_size = checked_integer("image_size", image_size, 16, 4096)
-        side = checked_integer("side", side, 16, image_size)
+        image_size, side = checked_square(image_size, side)
         if not 0 < svm_c < np.inf:
             raise ValueError(f"`svm_c` must be above 0. Received: svm_c={svm_c}")
 

@@ -184,7 +184,7 @@ class TwoBranch(Detector):
         layer = self.get_layer("label")
         embed = keras.Model(self.input, layer.input)
         total, count = np.zeros(layer.centre.shape), 0
-        for images, targets, _ in batches:
+        for images, targets, *_ in batches:
             real = ops.convert_to_numpy(targets["label"])[:, 0] == 0
             found = ops.convert_to_numpy(embed.predict_on_batch(images))[real]
             total, count = total + found.sum(axis=0, dtype=np.float64), count + len(found)
