@@ -6,7 +6,6 @@ import contextlib
 import fcntl
 import os
 import warnings
-from typing import TYPE_CHECKING
 
 import keras
 import tensorflow as tf
@@ -16,15 +15,13 @@ from lrl_keras.data.augment import AUGMENTATIONS
 from lrl_keras.data.manifest import MANIFEST
 from lrl_keras.data.records import Records
 from lrl_keras.errors import InputError
+from lrl_keras.models.detector import Detector
 from lrl_keras.saving.run import CONFIG, Run, refuse_default
 from lrl_keras.system import files, process
 from lrl_keras.training import callbacks, tensorboard
 from lrl_keras.training.cpu.repeatable import repeatable
 from lrl_keras.training.networks import build, compile, precision
 from lrl_keras.training.settings import Settings, saved_settings
-
-if TYPE_CHECKING:
-    from lrl_keras.models import Detector
 
 __all__ = ["Settings", "build", "compile", "saved_settings", "train"]
 
@@ -132,7 +129,8 @@ def _fit(records, run, settings, verbose):
     epoch = keeper.restore(model)
     if epoch >= settings.epochs:
         return model
-    if epoch == 0 and not settings.start:
+    # Most detectors have nothing to adapt: no second reading of the records is prepared for them.
+    if epoch == 0 and not settings.start and type(model).adapt is not Detector.adapt:
         model.adapt(
             data.load(
                 records,
