@@ -20,14 +20,20 @@ given, which are finished records (`lrl-keras prepare`) and choose nothing. What
 command, the time and the hardware: detector.md beside this file.
 """
 
-import functools
 import itertools
 import sys
 
-from experiments.study import calibration, command, datasets, detector_tables, provenance, report
-from experiments.study.grid import Task, Training, read_json
+from experiments.study import (
+    calibration,
+    command,
+    datasets,
+    detector_tables,
+    measuring,
+    provenance,
+    report,
+)
+from experiments.study.grid import Task, Training
 from experiments.study.networks import ABLATIONS, WHOLE, WITHOUT_MPSM
-from lrl_keras.evaluation import evaluator, robustness
 from lrl_keras.saving import run as saving
 from lrl_keras.system import files, hardware
 from lrl_keras.system.options import Option
@@ -157,22 +163,10 @@ class Detector:
 
     def _measured(self, network, folder, faces, whole=False):
         """Measure a network once on each of its test sets; the metrics stay beside its weights."""
-        network = functools.cache(network)
-        found = {}
-        for name, records in (
-            ("made here", faces),
-            *((other.name, other) for other in self._others),
-        ):
-            place = files.join(folder, f"on-{name}".replace(" ", "-"))
-            path = files.join(place, "metrics.json")
-            if not _is_of(path, records):
-                evaluator.evaluate(network(), records.folder, records.split, out=place)
-            found[name] = read_json(path)
-        path = files.join(folder, "robustness.json")
-        if not _is_of(path, faces):
-            cells = {} if whole else {"degradations": ("video_compression",), "levels": (1,)}
-            robustness.measure({"it": network()}, faces.folder, "test", out={"it": folder}, **cells)
-        return {"figures": found, "degraded": read_json(path)["cells"]}
+        sets = {"made here": faces, **{other.name: other for other in self._others}}
+        cells = {} if whole else {"degradations": ("video_compression",), "levels": (1,)}
+        figures, degraded = measuring.once(network, folder, sets, **cells)
+        return {"figures": figures, "degraded": degraded}
 
     def _ship(self):
         """Calibrate the detector, write it as the package holds it, and measure that."""
@@ -208,10 +202,6 @@ def _lasting(epochs):
 def _chain(run):
     """List a run and those that it starts from, the first one first."""
     return [] if run is None else [*_chain(run.before), run]
-
-
-def _is_of(path, records):
-    return files.exists(path) and read_json(path).get("manifest_sha256") == records.fingerprint
 
 
 def main(argv=None):

@@ -20,10 +20,17 @@ import functools
 import itertools
 import sys
 
-from experiments.study import command, datasets, networks, provenance, report, systems_table
+from experiments.study import (
+    command,
+    datasets,
+    measuring,
+    networks,
+    provenance,
+    report,
+    systems_table,
+)
 from experiments.study.grid import Task, Training, read_json
 from lrl_keras import benchmark, export
-from lrl_keras.evaluation import evaluator, robustness
 from lrl_keras.models import detector, multiply_adds
 from lrl_keras.saving import run as saving
 from lrl_keras.system import files
@@ -125,28 +132,17 @@ class Table5:
     def _measured(self, network, folder):
         """Measure a network once on each test set; what is found stays in its folder."""
         network = functools.cache(network)
-        found = {"figures": {}, "folder": folder}
-        for records in (self._faces, *self._others):
-            place = files.join(folder, f"on-{records.name}")
-            path = files.join(place, "metrics.json")
-            if not _is_of(path, records):
-                evaluator.evaluate(network(), records.folder, records.split, out=place)
-            found["figures"][records.name] = _aucs(read_json(path))
-        path = files.join(folder, "robustness.json")
-        if not _is_of(path, self._faces):
-            robustness.measure(
-                {"it": network()},
-                self._faces.folder,
-                degradations=("video_compression",),
-                levels=(1,),
-                out={"it": folder},
-            )
-        (cell,) = read_json(path)["cells"]["video_compression"]
-        found["figures"]["CRF 30"] = {name: each["auc"] for name, each in _cases(cell).items()}
+        sets = {records.name: records for records in (self._faces, *self._others)}
+        results, cells = measuring.once(
+            network, folder, sets, degradations=("video_compression",), levels=(1,)
+        )
+        (cell,) = cells["video_compression"]
+        figures = {name: _aucs(result) for name, result in results.items()}
+        figures["CRF 30"] = {name: each["auc"] for name, each in _cases(cell).items()}
         path = files.join(folder, _SPEED)
         if not files.exists(path):
             files.write_json(path, _speed(network(), files.join(folder, "export")))
-        return {**found, **read_json(path)}
+        return {"figures": figures, "folder": folder, **read_json(path)}
 
 
 def _aucs(result):
@@ -171,10 +167,6 @@ def _speed(network, folder):
         "images_per_second": row["images_per_second"],
         "gflops_of_matrix_product": found["matrix_product"]["median"],
     }
-
-
-def _is_of(path, records):
-    return files.exists(path) and read_json(path).get("manifest_sha256") == records.fingerprint
 
 
 def main(argv=None):
